@@ -1,0 +1,39 @@
+# `make help` explains. Every target does its own set-up first; a set-up that is complete costs a fraction of a second.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench setup locks clean
+SETUP := tools/python tools/setup.py
+ENVIRONMENTS ?=
+UPGRADE ?=
+
+help: ## this text
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@echo
+	@echo "A newcomer types \`make run\`. After it, \`.venv/dev/bin/pedalflow --help\` shows the commands behind the loop,"
+	@echo "and \`.venv/dev/bin/pedalflow doctor\` says what is wrong with this machine."
+
+run: ## set everything up and play the whole loop on the real data, in the workspace run/
+	@$(SETUP) dev pipelines
+	@.venv/dev/bin/pedalflow --workspace run loop
+
+test: ## set everything up and test it: what `make check` does, then the slower tests
+	@$(SETUP) dev pipelines dev312
+	@.venv/dev/bin/python tools/check.py --slow
+
+check: ## lint, types, import rules and unit tests, in under two minutes
+	@$(SETUP) dev pipelines dev312
+	@.venv/dev/bin/python tools/check.py
+
+bench: ## measure quality, cost and scale against the peers, and print the table of docs/benchmarks.md
+	@$(SETUP) dev pipelines
+	@.venv/pipelines/bin/python -m bench.run
+
+setup: ## build the environments (all of them, or ENVIRONMENTS="pipelines serving")
+	@$(SETUP) $(ENVIRONMENTS)
+
+locks: ## compile requirements/*.txt again after a change in pyproject.toml (UPGRADE=1 takes the newest versions)
+	@tools/python tools/setup.py --renew-locks $(if $(UPGRADE),--upgrade)
+
+clean: ## remove environments, caches and the workspace run/; data, state/ and releases stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis run
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,60 @@
+"""What the exit codes of `pedalflow` mean, and which error leads to which. The only place that turns errors into numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pedalflow import errors
+
+
+@dataclass(frozen=True)
+class Exit:
+    """One exit code. `errors` lists the classes that lead to it, their subclasses included."""
+
+    code: int
+    meaning: str
+    errors: tuple[type[errors.PedalflowError], ...] = ()
+
+
+OK = Exit(0, "done")
+UNEXPECTED = Exit(1, "an error that nobody foresaw; its traceback is in a log file that the message names")
+USAGE = Exit(2, "a wrong option or setting", (errors.SettingsError,))
+DATA_REFUSED = Exit(
+    3, "data was refused, is missing or does not match its hash", (errors.DataRefused, errors.DataMissing)
+)
+GATE_REFUSED = Exit(4, "a trained model was refused by an acceptance rule", (errors.GateRefused,))
+ENVIRONMENT_MISSING = Exit(
+    5, "an interpreter, a lock or an environment is missing", (errors.EnvironmentMissing,)
+)
+ANOMALIES = Exit(
+    6, "the data broke the curated schema, so the run stopped before training", (errors.AnomaliesFound,)
+)
+RUN_FAILED = Exit(
+    7, "a pipeline run failed, or a release is broken", (errors.RunFailed, errors.ReleaseBroken)
+)
+INTERRUPTED = Exit(130, "stopped by Ctrl-C; nothing is left half-registered")
+
+EXITS = (
+    OK,
+    UNEXPECTED,
+    USAGE,
+    DATA_REFUSED,
+    GATE_REFUSED,
+    ENVIRONMENT_MISSING,
+    ANOMALIES,
+    RUN_FAILED,
+    INTERRUPTED,
+)
+
+
+def code_for(error: BaseException) -> int:
+    """The exit code of `error`; an error outside the family of PedalflowError is unexpected."""
+    for entry in EXITS:
+        if isinstance(error, entry.errors):
+            return entry.code
+    return INTERRUPTED.code if isinstance(error, KeyboardInterrupt) else UNEXPECTED.code
+
+
+def as_text() -> str:
+    """The table as lines of help."""
+    return "\n".join(f"  {entry.code:>3}  {entry.meaning}" for entry in EXITS)

@@ -1,0 +1,125 @@
+"""What `make check` and `make test` do: each step named and timed, output shown only where a step fails, all steps run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+DEV = VENV / "dev" / "bin"
+PIPELINES = VENV / "pipelines" / "bin"
+DEV312 = VENV / "dev312" / "bin"
+CODE = ("pedalflow", "bikeshare", "components", "pipelines", "serving", "triggers", "bench", "tools")
+# The ground floor and the set-up are standard library only, and their tests run without TFX.
+GROUND_FLOOR = (
+    "tests/unit/pedalflow",
+    "tests/unit/command",
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("tests/unit/test_setup*.py")),
+)
+# One thread each: two pools on a small machine get in each other's way, and sums keep their order.
+SURROUNDINGS = {
+    "OMP_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_USE_LEGACY_KERAS": "0",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One check. Where `needs` does not exist the step is left out, and `without` says how to have it.
+
+    `shows` puts the last line of the output beside the result.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    needs: Path | None = None
+    without: str = ""
+    shows: bool = False
+
+
+def _with_code(folders: tuple[str, ...]) -> list[str]:
+    """Those of `folders` that hold Python files already."""
+    return [folder for folder in folders if any((ROOT / folder).rglob("*.py"))]
+
+
+def _pytest(python: Path, *arguments: str) -> tuple[str, ...]:
+    return (str(python / "python"), "-m", "pytest", "-q", *arguments)
+
+
+def unit_steps() -> list[Step]:
+    strict = _with_code(("pedalflow", "triggers"))
+    others = _with_code(tuple(name for name in CODE if name not in ("pedalflow", "triggers", "tools")))
+    ignored = [f"--ignore={path}" for path in GROUND_FLOOR]
+    return [
+        Step("ruff check", (str(DEV / "ruff"), "check", ".")),
+        Step("ruff format", (str(DEV / "ruff"), "format", "--check", ".")),
+        Step("mypy, strict", (str(DEV / "mypy"), "--strict", *strict)),
+        Step("mypy, the other rooms", (str(DEV / "mypy"), *others)),
+        Step("import rules", (str(DEV / "lint-imports"), "--no-cache")),
+        Step("unit tests of the ground floor, Python 3.10", _pytest(DEV, *GROUND_FLOOR), shows=True),
+        Step(
+            "unit tests of the ground floor, Python 3.12",
+            _pytest(DEV312, *GROUND_FLOOR),
+            needs=DEV312 / "python",
+            without="there is no Python 3.12 on this machine; install one (pyenv install 3.12) to have them",
+            shows=True,
+        ),
+        Step("unit tests of the other rooms", _pytest(PIPELINES, "tests/unit", *ignored), shows=True),
+    ]
+
+
+def slow_steps() -> list[Step]:
+    return [Step("integration tests", _pytest(PIPELINES, "-rs", "tests/integration"), shows=True)]
+
+
+def _run(step: Step) -> bool:
+    """Runs one step, prints its line, and its output if it failed. True if it passed."""
+    begun = time.monotonic()
+    print(f"{step.name} … ", end="", flush=True)
+    done = subprocess.run(
+        step.command,
+        cwd=ROOT,
+        env=os.environ | SURROUNDINGS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    seconds = time.monotonic() - begun
+    lines = done.stdout.rstrip().splitlines()
+    if done.returncode != 0:
+        print(f"FAILED after {seconds:.1f} s\n{done.stdout.rstrip()}\n", flush=True)
+        return False
+    last = f" ({lines[-1].strip('= ')})" if step.shows and lines else ""
+    print(f"ok, {seconds:.1f} s{last}", flush=True)
+    for line in lines:
+        if line.startswith("SKIPPED"):
+            print(f"  left out: {line.removeprefix('SKIPPED ')}", flush=True)
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    begun = time.monotonic()
+    failed: list[str] = []
+    for step in unit_steps() + (slow_steps() if "--slow" in arguments else []):
+        if step.needs and not step.needs.exists():
+            print(f"{step.name} … left out: {step.without}", flush=True)
+        elif not _run(step):
+            failed.append(step.name)
+    seconds = time.monotonic() - begun
+    print(_summary(failed, seconds))
+    return 1 if failed else 0
+
+
+def _summary(failed: list[str], seconds: float) -> str:
+    return f"failed: {', '.join(failed)} ({seconds:.0f} s)" if failed else f"all passed in {seconds:.0f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

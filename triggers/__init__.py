@@ -1,0 +1,1 @@
+"""The retraining service. Of ours it imports only `pedalflow`."""
