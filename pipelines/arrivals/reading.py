@@ -1,0 +1,125 @@
+"""From the bytes of an arriving file to a frame of text: everything that can be wrong before a single value is looked at."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import pandas as pd
+
+from pipelines.arrivals.violations import Broken, broken
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Readable:
+    """The outcome of one step of reading: `content` if nothing is broken."""
+
+    content: bytes
+    broken: tuple[Broken, ...] = ()
+
+
+def unpacked(raw: bytes) -> Readable:
+    """The CSV's bytes, out of gzip where the file is gzip."""
+    if not raw:
+        return Readable(b"", (broken("file_empty", "the file has no bytes; send it again"),))
+    if not raw.startswith(GZIP_MAGIC):
+        return Readable(raw)
+    try:
+        return Readable(gzip.decompress(raw))
+    except (OSError, EOFError, zlib.error) as error:
+        return Readable(
+            b"", (broken("partly_written", f"the gzip file is not whole ({error}); send it again"),)
+        )
+
+
+def check_text(content: bytes) -> tuple[Broken, ...]:
+    """Is it whole UTF-8 text? `content` is not empty unless the file was."""
+    if not content.strip():
+        return (broken("file_empty", "the file holds no line; send it again"),)
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) + 1
+        bad = content[error.start : error.start + 1].hex()
+        return (
+            broken(
+                "not_utf8",
+                "the file has to be UTF-8 text; write it as CSV in UTF-8",
+                None,
+                [row],
+                [f"byte 0x{bad}"],
+            ),
+        )
+    if content.endswith(b"\n"):
+        return ()
+    lines = content.decode("utf-8").splitlines()
+    hint = "the last line has no line end, so the file may not be complete; send it again when it is fully written"
+    return (broken("partly_written", hint, None, [len(lines)], [lines[-1][:80]]),)
+
+
+def check_header(header: Sequence[str], expected: Sequence[str]) -> tuple[Broken, ...]:
+    """Are the columns those of the table, once each and in its order?"""
+    found: list[Broken] = []
+    counts = Counter(header)
+    for name in expected:
+        if name not in counts:
+            found.append(
+                broken("column_missing", f"the header has to hold {','.join(expected)}", name, [1], [None])
+            )
+    for name, count in counts.items():
+        if name not in expected:
+            found.append(broken("column_unknown", _unknown_hint(name, expected), name, [1], [name]))
+        elif count > 1:
+            found.append(
+                broken("column_duplicate", f"the header names it {count} times; keep one", name, [1], [name])
+            )
+    if not found and list(header) != list(expected):
+        wrong = next(name for name, right in zip(header, expected, strict=True) if name != right)
+        found.append(broken("column_order", f"the order has to be {','.join(expected)}", wrong, [1], [wrong]))
+    return tuple(found)
+
+
+def _unknown_hint(name: str, expected: Sequence[str]) -> str:
+    close = get_close_matches(name.strip('" ').lower(), expected, 1)
+    return f"no such column; is {close[0]} meant?" if close else "no such column; leave it out"
+
+
+def check_fields(lines: Sequence[str], fields: int) -> tuple[Broken, ...]:
+    """Has every line as many fields as the header? A short last line means that the writer has not finished."""
+    commas = [line.count(",") + 1 if line else 0 for line in lines]
+    wrong = [row for row, count in enumerate(commas, start=1) if count != fields]
+    if not wrong:
+        return ()
+    values = [lines[row - 1][:80] for row in wrong]
+    if wrong == [len(lines)] and commas[-1] < fields:
+        hint = f"the last line stops after {commas[-1]} of {fields} fields; send the file again when it is fully written"
+        return (broken("partly_written", hint, None, wrong, values),)
+    return (
+        broken("field_count", f"every line has to have {fields} fields, without quotes", None, wrong, values),
+    )
+
+
+def read_frame(content: bytes) -> pd.DataFrame:
+    """All values as text, the index being the line in the file (the first row of data is line 2)."""
+    frame = pd.read_csv(
+        io.BytesIO(content),
+        dtype=str,
+        keep_default_na=False,
+        skip_blank_lines=False,
+        quoting=3,
+        encoding="utf-8",
+    )
+    frame.index = pd.RangeIndex(2, 2 + len(frame))
+    return frame
+
+
+def lines_of(content: bytes) -> list[str]:
+    """The lines, without their line ends (LF or CRLF), header first."""
+    return content.decode("utf-8").replace("\r\n", "\n").rstrip("\n").split("\n") if content.strip() else []
