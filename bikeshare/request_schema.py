@@ -6,6 +6,7 @@ from bikeshare.columns import FEATURES
 from pedalflow.columns import Column, Kind
 
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_ENCODING = "days since 1970-01-01"
 _JSON_TYPES = {Kind.INTEGER: "integer", Kind.NUMBER: "number"}
 
 
@@ -22,11 +23,11 @@ def request_schema() -> dict[str, object]:
 
 
 def _property(column: Column) -> dict[str, object]:
-    """A date's earliest day is `x-minimum`: JSON Schema has no range for text, so the server compares it."""
+    """One column. JSON Schema has no range for text: a date has `x-minimum`, and `x-encoding` is what the model takes."""
     described: dict[str, object] = {"description": f"{column.description} Unit: {column.unit}."}
     if column.kind is Kind.DATE:
         bounds = {"x-minimum": column.low, "x-maximum": column.high}
-        described |= {"type": "string", "format": "date", "pattern": _DATE}
+        described |= {"type": "string", "format": "date", "pattern": _DATE, "x-encoding": _ENCODING}
     else:
         bounds = {"minimum": column.low, "maximum": column.high}
         described["type"] = _JSON_TYPES[column.kind]
