@@ -17,7 +17,7 @@ from pipelines.arrivals.door import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-SMALL = {"epochs: 40": "epochs: 2", "members: 4": "members: 1", "maximum_wape: 0.40": "maximum_wape: 9.0"}
+SMALL = {"epochs: 30": "epochs: 2", "members: 4": "members: 1", "maximum_wape: 0.40": "maximum_wape: 9.0"}
 
 
 def run(arguments: list[str], folder: Path, env: Mapping[str, str]) -> str:
@@ -30,11 +30,19 @@ def run(arguments: list[str], folder: Path, env: Mapping[str, str]) -> str:
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("bin")
     command = folder / "pedalflow"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pedalflow.command.main "$@"\n', encoding="utf-8")
+    command.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -m pedalflow.command.main "$@"\n', encoding="utf-8"
+    )
     command.chmod(0o755)
     names = ("GIT_AUTHOR", "GIT_COMMITTER")
-    identity = {f"{name}_{field}": value for name in names for field, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))}
-    return os.environ | identity | {"PATH": f"{folder}:{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "true"}
+    identity = {
+        f"{name}_{field}": value
+        for name in names
+        for field, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))
+    }
+    return (
+        os.environ | identity | {"PATH": f"{folder}:{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "true"}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +68,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Pa
     return folder
 
 
-def test_repro_runs_the_three_stages_and_leaves_metrics_that_dvc_shows(project: Path, env: dict[str, str]) -> None:
+def test_repro_runs_the_three_stages_and_leaves_metrics_that_dvc_shows(
+    project: Path, env: dict[str, str]
+) -> None:
     shown = json.loads(run(["dvc", "metrics", "show", "--json"], project, env))
     figures = shown[""]["data"]["metrics/metrics.json"]["data"]
     assert figures["candidate"]["rows"] == figures["naive"]["rows"] == 333

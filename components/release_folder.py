@@ -1,0 +1,88 @@
+"""Puts a release together: copies what the run made, writes the model card, seals it with the manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from components.use_cases import load_function
+from components.verdict import Verdict
+from pedalflow import release
+from pedalflow.run_record import Score
+from pedalflow.use_case import UseCase
+
+GROWTH = "growth.json"
+
+
+def build_release(
+    folder: Path, case: UseCase, model: Path, schema: Path, verdict: Verdict, facts: Mapping[str, Any]
+) -> release.Release:
+    """Fill the empty `folder` and seal it. `model` is the Trainer's artifact, `facts` what the run was made of.
+
+    Only what the same commit and data make again goes in: the comparison with the champion of the day does not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    extra = model / "Format-Serving" / "assets.extra"
+    shutil.copytree(model, folder / release.MODEL_ARTIFACT, ignore=shutil.ignore_patterns("assets.extra"))
+    shutil.copy(extra / "model.onnx", folder / release.ONNX_MODEL)
+    shutil.copy(next(schema.glob("*.pbtxt")), folder / release.SCHEMA)
+    _write_json(folder / release.REQUEST_SCHEMA, load_function(case.request_schema)())
+    growth = json.loads((extra / GROWTH).read_text(encoding="utf-8"))
+    complete = {**facts, "growth": growth, "metrics": release_metrics(verdict)}
+    (folder / release.MODEL_CARD).write_text(model_card(case, verdict, complete), encoding="utf-8")
+    return release.seal(folder, complete)
+
+
+def release_metrics(verdict: Verdict) -> dict[str, Any]:
+    """The candidate's and the naive mean's scores, overall and in each slice."""
+    scores = verdict.evaluation
+    slices = {
+        f"{s.feature}={s.value}": {"candidate": asdict(s.candidate), "naive": asdict(s.naive)}
+        for s in scores.slices
+    }
+    overall = {"candidate": asdict(scores.candidate), "naive": asdict(scores.naive)}
+    return {
+        "overall": overall,
+        "slices": slices,
+        "evaluation": [verdict.evaluation_first, verdict.evaluation_last],
+    }
+
+
+def model_card(case: UseCase, verdict: Verdict, facts: Mapping[str, Any]) -> str:
+    """The model card (Mitchell et al., "Model Cards for Model Reporting", 2019), as Markdown."""
+    scores, growth = verdict.evaluation, facts["growth"]
+    spans = facts["spans"]
+    lines = [
+        f"# {case.name}: model card",
+        "",
+        f"Predicts `{case.label}` for one hour from {', '.join(f'`{c.name}`' for c in case.features)}.",
+        "",
+        f"- Trained on {verdict.train_rows:,} rows of spans {spans[0]['number']} to {spans[-1]['number']}, "
+        f"from {spans[0]['first']} up to the day before {verdict.evaluation_first}.",
+        f"- Judged on {scores.candidate.rows:,} rows, {verdict.evaluation_first} to {verdict.evaluation_last}, never trained on.",
+        f"- Growth: {growth['rate']:.3f} a year ({growth['reason']}).",
+        f"- Commit {facts['commit']}{' with uncommitted changes' if facts['dirty'] else ''}.",
+        "",
+        "| | rows | RMSE | MAE | WAPE | bias |",
+        "|---|---:|---:|---:|---:|---:|",
+        _row("this model", scores.candidate),
+        _row("naive mean", scores.naive),
+        *(_row(f"{s.feature} = {s.value}", s.candidate) for s in scores.slices),
+        "",
+        "Use it for planning the next days and weeks of the same city. It knows calendar and weather, not events, prices or new",
+        "stations; far from the season and the weather it was trained on, and long after its newest span, expect worse.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(name: str, score: Score) -> str:
+    return f"| {name} | {score.rows} | {score.rmse:.1f} | {score.mae:.1f} | {score.wape:.3f} | {score.bias:+.1f} |"
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,246 @@
+"""The one pipeline: takes a plan, reads no environment, and returns TFX's pipeline for any runner.
+
+There is no resolver and no `{SPAN}` pattern in it: open-source Kubeflow runs neither, so window and champion come with the plan
+(docs/decisions/0032-resolve-before-the-run.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.components.transform.component import Transform
+from tfx.components.tuner.component import Tuner
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.importer import Importer
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2
+from tfx.types import standard_artifacts
+
+from components.acceptance_gate import AcceptanceGate
+from components.anomaly_gate import AnomalyGate
+from components.mlflow_registrar import MlflowRegistrar
+from components.release_builder import ReleaseBuilder
+from components.release_pusher import ReleasePusher
+from components.span_example_gen import SpanExampleGen
+from components.span_examples import SpanFile, spans_to_json
+from components.use_cases import load_use_case
+from pedalflow.release import MODEL_ARTIFACT, ONNX_MODEL
+from pedalflow.use_case import UseCase
+from pipelines.plan import Plan
+
+# Beam tries to download a runner of its own unless it is named; any argument without a container image builds a package of TFX.
+BEAM_ARGUMENTS = [
+    "--runner=FnApiRunner",
+    "--sdk_container_image=none",
+    "--tfxio_use_byte_size_batching",
+    "--no_pipeline_type_check",  # checks the plumbing of TFX's own pipelines, and costs more than their work
+    "--max_cache_memory_usage_mb=0",  # a cache for remote state; measuring what lies in it costs more than reading it again
+]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a runner keeps things. `schema_file` is named after its content, because TFX's cache sees only the name."""
+
+    pipeline_root: str
+    schema_file: str
+    releases: str
+    registry: Mapping[str, str]
+
+
+def build_pipeline(
+    plan: Plan, places: Places, metadata: metadata_store_pb2.ConnectionConfig | None = None
+) -> Pipeline:
+    """The nodes in the order of the data's journey."""
+    case = load_use_case(plan.use_case)
+    examples = _examples(plan)
+    statistics, schema, validator = _data_checks(examples, places)
+    gate = AnomalyGate(anomalies=validator.outputs["anomalies"])
+    transform = _transform(case, plan, examples, schema)
+    transform.add_upstream_node(gate)
+    tuner = _tuner(case, plan, examples, schema, transform) if plan.tune else None
+    trainer = _trainer(case, plan, examples, schema, transform, tuner)
+    champion = _champion(plan)
+    evaluator = _evaluator(case, examples, trainer, champion)
+    acceptance = _acceptance(plan, examples, trainer, evaluator)
+    release = ReleaseBuilder(
+        model=trainer.outputs["model"],
+        schema=schema.outputs["schema"],
+        blessing=acceptance.outputs["blessing"],
+        use_case=plan.use_case,
+        facts=_text(plan.facts),
+    )
+    registrar = MlflowRegistrar(
+        release=release.outputs["release"],
+        blessing=acceptance.outputs["blessing"],
+        model_run=trainer.outputs["model_run"],
+        examples=examples.outputs["examples"],
+        use_case=plan.use_case,
+        registry=_text(dict(places.registry)),
+        tags=_text(lineage_tags(plan)),
+    )
+    pusher = ReleasePusher(
+        model=release.outputs["release"],
+        model_blessing=acceptance.outputs["blessing"],
+        custom_config={"releases": places.releases},
+    )
+    nodes = [examples, statistics, schema, validator, gate, transform, tuner, trainer, champion, evaluator]
+    nodes += [acceptance, release, registrar, pusher]
+    return Pipeline(
+        pipeline_name=pipeline_name(plan),
+        pipeline_root=places.pipeline_root,
+        components=[node for node in nodes if node is not None],
+        metadata_connection_config=metadata,
+        enable_cache=True,
+        beam_pipeline_args=BEAM_ARGUMENTS,
+    )
+
+
+def pipeline_name(plan: Plan) -> str:
+    """Lower case with hyphens, as Kubeflow wants it."""
+    return f"{plan.use_case}-training"
+
+
+def lineage_tags(plan: Plan) -> dict[str, str]:
+    """What leads from a model version back to its making."""
+    return {
+        "pedalflow.commit": plan.commit,
+        "pedalflow.dirty": str(plan.dirty).lower(),
+        "pedalflow.code": plan.code,
+        "pedalflow.until_span": str(plan.until_span),
+        "pedalflow.spans": _text({str(span.used.number): span.used.md5 for span in plan.spans}),
+        "pedalflow.plan": plan.key,
+    }
+
+
+def _examples(plan: Plan) -> BaseNode:
+    spans = [SpanFile(span.used.number, span.path, span.used.md5) for span in plan.spans]
+    return SpanExampleGen(
+        use_case=plan.use_case,
+        spans=spans_to_json(spans),
+        first_evaluation_day=plan.first_evaluation_day,
+        code=plan.code,
+    )
+
+
+def _data_checks(examples: BaseNode, places: Places) -> tuple[BaseNode, BaseNode, BaseNode]:
+    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    schema = ImportSchemaGen(schema_file=places.schema_file)
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    return statistics, schema, validator
+
+
+def _transform(case: UseCase, plan: Plan, examples: BaseNode, schema: BaseNode) -> BaseNode:
+    """Learns the preprocessing; the Trainer applies it, so nothing is materialised and no statistics are made twice."""
+    return Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn=case.preprocessing_fn,
+        materialize=False,
+        disable_statistics=True,
+        custom_config={"code": plan.code},
+    )
+
+
+def _custom_config(plan: Plan) -> dict[str, Any]:
+    return {"hyperparameters": plan.parameters["model"], "tuner": plan.parameters["tuner"], "code": plan.code}
+
+
+def _tuner(case: UseCase, plan: Plan, examples: BaseNode, schema: BaseNode, transform: BaseNode) -> BaseNode:
+    return Tuner(
+        tuner_fn=case.tuner_fn,
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config=_custom_config(plan),
+    )
+
+
+def _trainer(
+    case: UseCase,
+    plan: Plan,
+    examples: BaseNode,
+    schema: BaseNode,
+    transform: BaseNode,
+    tuner: BaseNode | None,
+) -> BaseNode:
+    return Trainer(
+        run_fn=case.run_fn,
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        transform_graph=transform.outputs["transform_graph"],
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config=_custom_config(plan),
+    )
+
+
+def _champion(plan: Plan) -> BaseNode | None:
+    """The blessed model as an artifact, brought in by an importer: it was resolved before the run."""
+    if plan.champion is None:
+        return None
+    importer = Importer(
+        source_uri=str(Path(plan.champion) / MODEL_ARTIFACT), artifact_type=standard_artifacts.Model
+    )
+    return importer.with_id("Champion")
+
+
+def _evaluator(case: UseCase, examples: BaseNode, trainer: BaseNode, champion: BaseNode | None) -> BaseNode:
+    return Evaluator(
+        examples=examples.outputs["examples"],
+        example_splits=["eval"],
+        model=trainer.outputs["model"],
+        baseline_model=champion.outputs["result"] if champion else None,
+        eval_config=evaluation_config(case, with_champion=champion is not None),
+    )
+
+
+def evaluation_config(case: UseCase, *, with_champion: bool) -> tfma.EvalConfig:
+    """TFMA's figures overall and by each column that slices are cut from. The thresholds are the acceptance gate's."""
+    names = ["candidate", "champion"] if with_champion else ["candidate"]
+    columns = dict.fromkeys(feature.column for feature in case.slices)
+    metrics = ("MeanSquaredError", "MeanAbsoluteError", "MeanLabel", "MeanPrediction", "ExampleCount")
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                name=name,
+                is_baseline=name == "champion",
+                model_type="tf_generic",
+                signature_name="serving_default",
+                label_key=case.label,
+            )
+            for name in names
+        ],
+        slicing_specs=[tfma.SlicingSpec(), *(tfma.SlicingSpec(feature_keys=[column]) for column in columns)],
+        metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name=name) for name in metrics])],
+    )
+
+
+def _acceptance(plan: Plan, examples: BaseNode, trainer: BaseNode, evaluator: BaseNode) -> BaseNode:
+    return AcceptanceGate(
+        examples=examples.outputs["examples"],
+        model=trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        use_case=plan.use_case,
+        rules=_text(plan.parameters["gates"]),
+        champion=str(Path(plan.champion) / ONNX_MODEL) if plan.champion else "",
+        code=plan.code,
+    )
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True)

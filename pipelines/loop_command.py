@@ -1,0 +1,82 @@
+"""What `pedalflow loop` does: the first year arrives and trains, months arrive, and the model retrains."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+
+from pedalflow.command import options
+from pedalflow.command.outermost import outermost
+from pedalflow.errors import GateRefused
+from pedalflow.long_lived import long_lived
+from pedalflow.progress import Progress
+from pedalflow.quiet import silence
+from pedalflow.run_record import RunRecord
+from pedalflow.workspace import Workspace
+from pipelines.arrivals.door import prepare
+from pipelines.provenance import REPOSITORY
+from pipelines.train_command import refusal
+
+FIRST_SPAN = 1
+REPORT = "report.html"
+
+
+def main(argv: list[str]) -> int:
+    """Run `pedalflow loop` with the given arguments; returns the exit code."""
+    arguments = options.parse("loop", argv)
+    silence(verbose=arguments.verbose)
+    workspace = Workspace(arguments.workspace)
+    progress = Progress(sys.stderr)
+    make_workspace(workspace)
+    records = play(workspace, arguments.until_span, progress)
+    _show(records, workspace, as_json=arguments.json)
+    if records[-1].outcome == "refused":
+        raise GateRefused(refusal(records[-1]))
+    return 0
+
+
+def make_workspace(workspace: Workspace) -> None:
+    """Give a new workspace the repository's parameters; an existing one keeps its own."""
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    if not workspace.params.exists():
+        shutil.copy(REPOSITORY / "params.yaml", workspace.params)
+
+
+def play(workspace: Workspace, until_span: int, progress: Progress) -> list[RunRecord]:
+    """Train on the first span, let the others arrive, and train again on all of them.
+
+    Where an earlier loop left a champion, and code or parameters have changed since, the first year is not asked again: the old
+    champion is what the new model has to match.
+    """
+    with progress.step("starting TFX"), long_lived():
+        from pipelines.training import Wish, has_champion, known_record, train
+    records = []
+    for number in sorted({FIRST_SPAN, until_span}):
+        progress.say(f"Spans up to {number} arrive")
+        prepare(workspace, number, lambda line: progress.say(f"  {line}"))
+        wish = Wish(number)
+        if number < until_span and has_champion(workspace) and known_record(workspace, wish) is None:
+            progress.say(
+                "The first year was trained on before, by other code or parameters: its champion stays the one to match"
+            )
+            continue
+        progress.say(f"Training on spans 1 to {number}")
+        records.append(train(workspace, wish, progress))
+    return records
+
+
+def _show(records: list[RunRecord], workspace: Workspace, *, as_json: bool) -> None:
+    from pipelines.report.files import write
+    from pipelines.report.summary import terminal_table
+
+    report = write([workspace.runs / record.run_id for record in records], workspace.reports / REPORT)
+    if as_json:
+        print(json.dumps({"runs": [asdict(record) for record in records], "report": str(report)}, indent=2))
+    else:
+        print(f"\n{terminal_table(records, report)}", end="")
+
+
+if __name__ == "__main__":
+    sys.exit(outermost(main))

@@ -1,0 +1,47 @@
+"""Where the code came from and what it ran on."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CODE_PACKAGES = ("bikeshare", "components", "pedalflow")
+ENVIRONMENT = (
+    "tfx",
+    "tensorflow",
+    "tensorflow-transform",
+    "keras",
+    "numpy",
+    "pyarrow",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "mlflow",
+)
+UNKNOWN = "unknown"
+
+
+def commit() -> tuple[str, bool]:
+    """The commit that is checked out, and whether tracked files differ from it; `unknown` outside a git repository."""
+    head = _git("rev-parse", "HEAD")
+    if head is None:
+        return UNKNOWN, True
+    return head, bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def environment() -> dict[str, str]:
+    """Versions of the interpreter and of the packages that decide the bytes of a release."""
+    return {"python": platform.python_version()} | {name: version(name) for name in ENVIRONMENT}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=True
+        )
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

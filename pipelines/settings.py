@@ -1,0 +1,93 @@
+"""`params.yaml`, read once and strictly: unknown keys, wrong types and values out of range are refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pedalflow.errors import SettingsError
+
+
+class Section(BaseModel):
+    """A part of `params.yaml` that cannot change after it was read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class WindowSettings(Section):
+    """Which spans a run uses and which of their days it is judged on."""
+
+    until_span: int = Field(
+        ge=1, description="The newest span of the window; all older ones belong to it too."
+    )
+    evaluation_days: int = Field(
+        ge=1, description="Days at the end of the newest span that judge the model and never train it."
+    )
+
+
+class TunerSettings(Section):
+    """How `pedalflow train --tune` searches."""
+
+    trials: int = Field(ge=1, description="Sets of hyperparameters to try.")
+    validation_days: int = Field(ge=1, description="Days at the end of the training rows that judge a trial.")
+
+
+class GateSettings(Section):
+    """The acceptance rules. All must hold, and a figure that cannot be computed counts as a failure."""
+
+    minimum_rows: int = Field(ge=1, description="Evaluation hours that there must be at least.")
+    maximum_wape: float = Field(gt=0, description="Greatest MAE ÷ mean demand, over all evaluation hours.")
+    minimum_skill: float = Field(
+        lt=1, description="Least 1 - RMSE ÷ RMSE of the naive mean, over all evaluation hours."
+    )
+    slice_minimum_rows: int = Field(ge=1, description="A slice with fewer hours is reported but not judged.")
+    slice_maximum_ratio: float = Field(
+        gt=0, description="Greatest RMSE ÷ RMSE of the naive mean in any slice."
+    )
+    champion_tolerance: float = Field(
+        ge=0, description="How much greater the RMSE may be than the champion's, as a share, overall."
+    )
+    champion_slice_tolerance: float = Field(ge=0, description="The same in each slice.")
+
+
+class RegistrySettings(Section):
+    """Where releases are registered."""
+
+    name: str = Field(min_length=1, description="Name of the registered model and of the experiment.")
+    tracking_uri: str | None = Field(
+        description="MLflow's tracking URI; null keeps everything inside the workspace."
+    )
+
+
+class Settings(Section):
+    """All of `params.yaml`."""
+
+    use_case: str = Field(min_length=1, description="The package that holds the use case.")
+    window: WindowSettings
+    model: dict[str, Any] = Field(
+        description="Hyperparameters; the use case's network knows and checks them."
+    )
+    tuner: TunerSettings
+    gates: GateSettings
+    registry: RegistrySettings
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and check `params.yaml`.
+
+    Raises:
+        SettingsError: the file is missing, is no YAML, or a field is unknown, missing or out of range; all are named.
+    """
+    if not path.is_file():
+        raise SettingsError(f"{path} is missing; copy params.yaml from the repository root")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Settings.model_validate(content)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not readable as YAML: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"{path}: {problems}") from error

@@ -1,0 +1,258 @@
+"""`pedalflow train`: resolves a plan, runs the pipeline, promotes what was blessed, and leaves a record.
+
+The record of a plan is written before anything is promoted and kept for good: the same plan asked again gets the same champion to
+compare with, so that a re-run finds everything in TFX's cache instead of a new question.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+
+from components.acceptance import failures
+from components.anomalies import read_anomalies
+from components.registration import Registry, champion_release, promote
+from components.use_cases import load_function, load_use_case
+from components.verdict import read_verdict
+from pedalflow.errors import DataMissing, RunFailed
+from pedalflow.frozen_json import from_text, to_text
+from pedalflow.progress import Progress
+from pedalflow.release import Release, open_release
+from pedalflow.run_record import Growth, RunRecord, SpanUsed
+from pedalflow.workspace import Workspace
+from pipelines import provenance
+from pipelines.arrivals.door import list_spans
+from pipelines.arrivals.window import window
+from pipelines.builder import Places, build_pipeline
+from pipelines.local_runner import LocalRun, connection, run_locally
+from pipelines.plan import Plan, PlannedSpan, code_fingerprint
+from pipelines.settings import Settings, read_settings
+from pipelines.statistics import read_statistics
+from pipelines.tuned import keep_tuned
+
+RECORD, PREDICTIONS = "run.json", "predictions.csv"
+PROMOTED, CHALLENGER, REFUSED, UNCHANGED = "promoted", "challenger", "refused", "unchanged"
+SPLITS = ("train", "eval")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for: the newest span, whether a blessed release becomes champion, whether to search hyperparameters."""
+
+    until_span: int
+    promote: bool = True
+    tune: bool = False
+
+
+def train(workspace: Workspace, wish: Wish, progress: Progress) -> RunRecord:
+    """Train, gate, register and, where wished and allowed, promote. A refused model is an outcome, not an error.
+
+    Raises the errors of the data, of the settings and of the pipeline's nodes; in each case the champion stays what it was.
+    """
+    settings = read_settings(workspace.params)
+    registry = _registry(workspace, settings)
+    plan = resolve(workspace, settings, wish)
+    folder = workspace.runs / run_id(plan)
+    known = _known_record(folder)
+    champion = known.champion_release if known else champion_release(registry)
+    plan = replace(plan, champion=_release_folder(workspace, champion))
+    started = _now()
+    run = _run_pipeline(workspace, plan, registry, progress)
+    if plan.tune:
+        keep_tuned(workspace.params, run.outputs["Tuner"]["best_hyperparameters"])
+    record = known or _record(plan, run, started, champion)
+    if known is None:
+        _keep(folder, record, run.outputs["AcceptanceGate"]["blessing"] / PREDICTIONS)
+    return _promote(folder, record, registry, wish, again=None if known is None else run)
+
+
+def has_champion(workspace: Workspace) -> bool:
+    """Whether a release serves already."""
+    return champion_release(_registry(workspace, read_settings(workspace.params))) is not None
+
+
+def known_record(workspace: Workspace, wish: Wish) -> RunRecord | None:
+    """What the same plan came to before, if it was asked before."""
+    plan = resolve(workspace, read_settings(workspace.params), wish)
+    return _known_record(workspace.runs / run_id(plan))
+
+
+def resolve(workspace: Workspace, settings: Settings, wish: Wish) -> Plan:
+    """The plan of a run, all but its champion."""
+    case = load_use_case(settings.use_case)
+    chosen = window(list_spans(workspace), wish.until_span, settings.window.evaluation_days)
+    spans = tuple(
+        PlannedSpan(SpanUsed(s.number, s.rows, s.first, s.last, s.md5), s.path) for s in chosen.spans
+    )
+    commit, dirty = provenance.commit()
+    model = load_function(case.hyperparameters)(settings.model)
+    return Plan(
+        use_case=settings.use_case,
+        spans=spans,
+        first_evaluation_day=chosen.evaluation_first.isoformat(),
+        commit=commit,
+        dirty=dirty,
+        code=code_fingerprint(provenance.REPOSITORY, provenance.CODE_PACKAGES),
+        parameters={
+            "model": model,
+            "tuner": settings.tuner.model_dump(),
+            "gates": settings.gates.model_dump(),
+        },
+        environment=provenance.environment(),
+        champion=None,
+        tune=wish.tune,
+    )
+
+
+def run_id(plan: Plan) -> str:
+    """The name of a plan's run: the same plan, the same name."""
+    return f"span-{plan.until_span:02d}-{plan.key[:10]}"
+
+
+def _registry(workspace: Workspace, settings: Settings) -> Registry:
+    uri = settings.registry.tracking_uri or workspace.mlflow_uri
+    return Registry(uri, settings.registry.name, str(workspace.mlflow_artifacts))
+
+
+def _release_folder(workspace: Workspace, name: str | None) -> str | None:
+    """Where the champion lies; verified, because the whole comparison rests on it."""
+    if name is None:
+        return None
+    folder = workspace.releases / name
+    if not folder.is_dir():
+        raise DataMissing(
+            f"the champion {name} is registered, but {folder} is not there; fetch it from the registry's artifacts"
+        )
+    return str(open_release(folder).folder)
+
+
+def _run_pipeline(workspace: Workspace, plan: Plan, registry: Registry, progress: Progress) -> LocalRun:
+    places = Places(
+        pipeline_root=str(workspace.pipeline_root),
+        schema_file=str(_write_schema(workspace, plan)),
+        releases=str(workspace.releases),
+        registry=vars(registry),
+    )
+    workspace.state.mkdir(parents=True, exist_ok=True)
+    pipeline = build_pipeline(plan, places, connection(workspace.ml_metadata))
+    with ExitStack() as current:
+
+        def next_node(name: str) -> None:
+            current.close()
+            current.enter_context(progress.step(name))
+
+        return run_locally(pipeline, workspace.ml_metadata, next_node)
+
+
+def _write_schema(workspace: Workspace, plan: Plan) -> Path:
+    """The curated schema as a file named after the code that made it: TFX's cache looks at the name only."""
+    schema = load_function(load_use_case(plan.use_case).schema)()
+    path = workspace.state / "schemas" / f"{plan.code[:16]}.pbtxt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text_format.MessageToString(schema), encoding="utf-8")
+    return path
+
+
+def _known_record(folder: Path) -> RunRecord | None:
+    path = folder / RECORD
+    return from_text(RunRecord, path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _record(plan: Plan, run: LocalRun, started: str, champion: str | None) -> RunRecord:
+    outputs = run.outputs
+    verdict = read_verdict(outputs["AcceptanceGate"]["blessing"])
+    release = open_release(outputs["ReleaseBuilder"]["release"])
+    registered = json.loads(outputs["MlflowRegistrar"]["registration"].read_text(encoding="utf-8"))
+    scores = verdict.evaluation
+    return RunRecord(
+        run_id=run_id(plan),
+        started=started,
+        finished=_now(),
+        outcome=REFUSED if failures(verdict.gates) else CHALLENGER,
+        until_span=plan.until_span,
+        spans=tuple(span.used for span in plan.spans),
+        evaluation_first=verdict.evaluation_first,
+        evaluation_last=verdict.evaluation_last,
+        train_rows=verdict.train_rows,
+        evaluation_rows=scores.candidate.rows,
+        commit=plan.commit,
+        dirty=plan.dirty,
+        release_id=release.name,
+        model_version=registered["version"],
+        champion_release=champion,
+        candidate=scores.candidate,
+        naive=scores.naive,
+        champion=scores.champion,
+        slices=scores.slices,
+        gates=verdict.gates,
+        statistics=read_statistics(_splits(outputs["StatisticsGen"]["statistics"])),
+        anomalies=read_anomalies(_splits(outputs["ExampleValidator"]["anomalies"])),
+        timings=run.timings,
+        growth=_growth(release),
+        params=dict(plan.parameters),
+        environment=dict(plan.environment),
+    )
+
+
+def _promote(
+    folder: Path, record: RunRecord, registry: Registry, wish: Wish, *, again: LocalRun | None
+) -> RunRecord:
+    """Make a blessed challenger the champion, where that is wished and it was compared with the champion of now.
+
+    `again` is the run where the plan had a record before: it changes nothing but the timings.
+    """
+    serves = champion_release(registry)
+    if (
+        record.outcome == CHALLENGER
+        and wish.promote
+        and serves in (record.champion_release, record.release_id)
+    ):
+        promote(registry, _version(record))
+        promoted = replace(record, outcome=PROMOTED)
+        _write(folder / RECORD, promoted)
+        return promoted
+    if again is not None and record.outcome != REFUSED:
+        return replace(record, outcome=UNCHANGED, timings=again.timings)
+    return record
+
+
+def _version(record: RunRecord) -> str:
+    if record.model_version is None:
+        raise RunFailed(
+            f"release {record.release_id} was blessed but has no model version; run the same command again"
+        )
+    return record.model_version
+
+
+def _growth(release: Release) -> Growth:
+    growth: Mapping[str, Any] = release.facts["growth"]  # type: ignore[assignment]  # the builder writes it
+    return Growth(**growth)
+
+
+def _splits(folder: Path) -> dict[str, Path]:
+    return {split: folder / f"Split-{split}" for split in SPLITS}
+
+
+def _keep(folder: Path, record: RunRecord, predictions: Path) -> None:
+    """The record last: a folder without it was interrupted and is written again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(predictions, folder / PREDICTIONS)
+    _write(folder / RECORD, record)
+
+
+def _write(path: Path, record: RunRecord) -> None:
+    draft = path.with_suffix(".draft")
+    draft.write_text(to_text(record), encoding="utf-8")
+    draft.replace(path)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,45 @@
+"""Docs that cannot rot: pages are compared with what they describe."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from pipelines.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+
+
+def described_fields(section: type[BaseModel], prefix: str = "") -> dict[str, str]:
+    """Every leaf of `params.yaml` with the sentence under it."""
+    fields: dict[str, str] = {}
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            fields |= described_fields(inner, f"{prefix}{name}.")
+        else:
+            fields[prefix + name] = field.description or ""
+    return fields
+
+
+def test_every_parameter_is_documented_with_the_sentence_that_stands_in_the_code() -> None:
+    page = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| (.+) \|$", page, re.MULTILINE))
+    assert rows == described_fields(Settings)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    decisions = {path.name for path in ROOT.glob("docs/decisions/0*.md")}
+    assert decisions == set(re.findall(r"\]\((0\d{3}[\w-]*\.md)\)", index))
