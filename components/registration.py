@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import mlflow.artifacts
 import mlflow.onnx
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +28,18 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 from components.acceptance import failures
+from components.release_store import push_release
 from components.scoring import NUMPY_TYPES
 from components.verdict import Verdict
 from pedalflow.columns import Column
-from pedalflow.release import ONNX_MODEL, Release
+from pedalflow.errors import ReleaseBroken
+from pedalflow.release import ONNX_MODEL, Release, open_release
 from pedalflow.run_record import Score
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 RELEASE_TAG = "pedalflow.release"
 CHECKSUM_TAG = "pedalflow.checksum"
-MODEL_FOLDER = "model"
+MODEL_FOLDER, RELEASE_FOLDER = "model", "release"
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,25 @@ def champion_release(registry: Registry) -> str | None:
         raise
 
 
+def fetch_release(registry: Registry, name: str, releases: Path) -> Path:
+    """Bring a registered release into the folder `releases`, whole and verified.
+
+    Raises:
+        ReleaseBroken: no version holds it, or its artifacts are not what its manifest says.
+    """
+    known = find_version(MlflowClient(registry.tracking_uri), registry, name)
+    if known is None:
+        raise ReleaseBroken(
+            f"release {name} is in no version of {registry.name!r} at {registry.tracking_uri}; train again"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = f"runs:/{known.mlflow_run}/{MODEL_FOLDER}/{RELEASE_FOLDER}"
+        fetched = mlflow.artifacts.download_artifacts(
+            artifact, dst_path=folder, tracking_uri=registry.tracking_uri
+        )
+        return push_release(open_release(Path(fetched)), releases)
+
+
 def promote(registry: Registry, number: str) -> None:
     """Make a version the champion; it stops being the challenger."""
     client = MlflowClient(registry.tracking_uri)
@@ -186,7 +208,7 @@ def _log_model(
             input_example=rows,
             pip_requirements=[f"onnxruntime=={version('onnxruntime')}"],
         )
-        shutil.copytree(release.folder, model / "release")
+        shutil.copytree(release.folder, model / RELEASE_FOLDER)
         client.log_artifacts(run_id, str(model), MODEL_FOLDER)
 
 

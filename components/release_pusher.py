@@ -1,7 +1,5 @@
 """TFX's Pusher, with an executor that pushes a whole release and names the folder after it, not after the time of day."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import json_utils
 
-from pedalflow.release import Release, open_release
+from components.release_store import push_release
+from pedalflow.release import open_release
 
 
 class ReleasePusherExecutor(Executor):
@@ -38,18 +37,3 @@ class ReleasePusher(Pusher):
     """Pusher for releases."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ReleasePusherExecutor)
-
-
-def push_release(release: Release, releases: Path) -> Path:
-    """Copy `release` to `releases/<name>` in one step that is all or nothing, and verify what arrived."""
-    target = releases / release.name
-    if target.is_dir():
-        open_release(target)
-        return target
-    releases.mkdir(parents=True, exist_ok=True)
-    draft = releases / f".{release.name}.{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(release.folder, draft)
-    open_release(draft)
-    draft.rename(target)
-    return target

@@ -19,11 +19,12 @@ from google.protobuf import text_format
 
 from components.acceptance import failures
 from components.anomalies import read_anomalies
-from components.registration import Registry, champion_release, promote
+from components.registration import Registry, champion_release, fetch_release, promote
 from components.use_cases import load_function, load_use_case
 from components.verdict import read_verdict
-from pedalflow.errors import DataMissing, RunFailed
+from pedalflow.errors import RunFailed
 from pedalflow.frozen_json import from_text, to_text
+from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
 from pedalflow.release import Release, open_release
 from pedalflow.run_record import Growth, RunRecord, SpanUsed
@@ -57,13 +58,18 @@ def train(workspace: Workspace, wish: Wish, progress: Progress) -> RunRecord:
 
     Raises the errors of the data, of the settings and of the pipeline's nodes; in each case the champion stays what it was.
     """
-    settings = read_settings(workspace.params)
+    busy = f"another training is at work in {workspace.root}; wait for it, or use another --workspace"
+    with exclusive(workspace.state / "train.lock", busy):
+        return _train(workspace, read_settings(workspace.params), wish, progress)
+
+
+def _train(workspace: Workspace, settings: Settings, wish: Wish, progress: Progress) -> RunRecord:
     registry = _registry(workspace, settings)
     plan = resolve(workspace, settings, wish)
     folder = workspace.runs / run_id(plan)
     known = _known_record(folder)
     champion = known.champion_release if known else champion_release(registry)
-    plan = replace(plan, champion=_release_folder(workspace, champion))
+    plan = replace(plan, champion=_release_folder(workspace, registry, champion))
     started = _now()
     run = _run_pipeline(workspace, plan, registry, progress)
     if plan.tune:
@@ -122,15 +128,13 @@ def _registry(workspace: Workspace, settings: Settings) -> Registry:
     return Registry(uri, settings.registry.name, str(workspace.mlflow_artifacts))
 
 
-def _release_folder(workspace: Workspace, name: str | None) -> str | None:
-    """Where the champion lies; verified, because the whole comparison rests on it."""
+def _release_folder(workspace: Workspace, registry: Registry, name: str | None) -> str | None:
+    """Where the champion lies, fetched from the registry where it is not here; verified, because the comparison rests on it."""
     if name is None:
         return None
     folder = workspace.releases / name
     if not folder.is_dir():
-        raise DataMissing(
-            f"the champion {name} is registered, but {folder} is not there; fetch it from the registry's artifacts"
-        )
+        fetch_release(registry, name, workspace.releases)
     return str(open_release(folder).folder)
 
 

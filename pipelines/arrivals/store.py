@@ -6,11 +6,9 @@ leaves no span, and what it left behind is swept by the next writer. Reading the
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +16,8 @@ from pathlib import Path
 
 import yaml
 
-from pedalflow.errors import DataMissing, RunFailed
+from pedalflow.errors import DataMissing
+from pedalflow.lock import exclusive
 from pedalflow.spans import Span, SpanState, span_name
 from pedalflow.workspace import Workspace
 from pipelines.arrivals import versioning
@@ -53,24 +52,10 @@ def writing(workspace: Workspace, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator
     The lock is the kernel's, so it ends with the process that holds it. Raises RunFailed after `timeout_s`.
     """
     make_ready(workspace)
-    with (workspace.spans / _LOCK).open("w", encoding="utf-8") as lock:
-        _wait_for(lock.fileno(), workspace, timeout_s)
+    busy = f"another process has been adding data to {workspace.spans} for {timeout_s:.0f} s; try again later"
+    with exclusive(workspace.spans / _LOCK, busy, timeout_s):
         _sweep(workspace)
         yield
-
-
-def _wait_for(descriptor: int, workspace: Workspace, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError as busy:
-            if time.monotonic() >= deadline:
-                raise RunFailed(
-                    f"another process has been adding data to {workspace.spans} for {timeout_s:.0f} s; try again later"
-                ) from busy
-            time.sleep(0.05)
 
 
 def _sweep(workspace: Workspace) -> None:
