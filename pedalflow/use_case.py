@@ -11,7 +11,7 @@ from pedalflow.columns import Column, Role, with_role
 class SliceFeature:
     """One way to cut the evaluation rows: by `column`, whose values are grouped into named `bands`.
 
-    `bands` maps a band's name to the column's values in it; every value of the column is in exactly one band.
+    `bands` maps a band's name to the column's values in it; a value is in one band at most, and rows with a value in none are in no slice.
     """
 
     name: str
@@ -28,13 +28,15 @@ class UseCase:
 
     - `preprocessing_fn`, `run_fn`, `tuner_fn`: what TFX's Transform, Trainer and Tuner call;
     - `hyperparameters`: `(mapping) -> dict`, the section `model` of `params.yaml`, checked and complete;
-    - `row_rules`: a tuple of `pipelines.arrivals.violations.RowRule`-shaped functions `(frame) -> [Finding]` over whole rows;
+    - `row_rules`: a tuple of `pedalflow.row_rule.RowRule`, each of which takes the frame of typed columns and returns a boolean mask,
+      True where a row breaks the rule;
     - `archive_span`: `(archive: Path, span: int) -> bytes`, which cuts one span out of the raw archive that ships with the
       project at `archive` (relative to the repository);
     - `span_of`: `(day: date) -> int | None`, the span a day belongs to; `span_dates`: `(span: int) -> (first, last)`;
     - `schema`: `() -> tensorflow_metadata.proto.v0.schema_pb2.Schema`; `request_schema`: `() -> dict`, a JSON Schema.
 
-    Raises ValueError where a column that gives the label away would be used to predict or to judge.
+    Raises ValueError where a column that gives the label away would be used to predict or to judge, or where a slice has a value
+    in two bands.
     """
 
     name: str
@@ -73,6 +75,20 @@ class UseCase:
                     raise ValueError(
                         f"{self.name}: `{use}` names {name!r}, which gives the label away; use a column with the role FEATURE"
                     )
+
+        for feature in self.slices:
+            self._check_bands(feature)
+
+    def _check_bands(self, feature: SliceFeature) -> None:
+        band_of: dict[int, str] = {}
+        for band, values in feature.bands.items():
+            for value in set(values):
+                if value in band_of:
+                    raise ValueError(
+                        f"{self.name}: slice {feature.name!r} has the value {value} in the bands {band_of[value]!r} and {band!r}; "
+                        "leave it in one of them"
+                    )
+                band_of[value] = band
 
     @property
     def features(self) -> tuple[Column, ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pedalflow.errors import SettingsError
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -77,3 +79,22 @@ class Workspace:
     def dvc_remote(self) -> Path:
         """DVC's default remote, a local folder."""
         return self.state / "dvc-remote"
+
+
+def make_workspace(workspace: Workspace, template: Path) -> bool:
+    """Give a folder that is no workspace yet a copy of the parameters `template`; one with its own keeps them.
+
+    Returns whether the copy was made. Raises SettingsError where the folder cannot be made or written.
+    """
+    if workspace.params.exists():
+        return False
+    draft = workspace.root / f".{workspace.params.name}.draft"
+    try:
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(template.read_bytes())
+        draft.replace(workspace.params)
+    except OSError as error:
+        raise SettingsError(
+            f"{workspace.root} cannot become a workspace: {error}; give another folder with --workspace"
+        ) from error
+    return True

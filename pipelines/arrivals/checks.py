@@ -21,7 +21,8 @@ from pipelines.arrivals.violations import Broken, broken
 # The emptiest month of the archive (February 2011, after snow) holds 96.6 % of its hours: 649 of 672.
 LEAST_SHARE_OF_HOURS = 0.90
 _INTEGER = r"-?[0-9]{1,18}"
-_NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
+# Arrow, which reads the spans later, takes no leading plus.
+_NUMBER = r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
@@ -135,31 +136,39 @@ def check_rows(frame: pd.DataFrame, text: pd.DataFrame, rules: Rules) -> tuple[B
     """Ranges, the use case's row rules, the order of rows and hours that occur twice."""
     found: list[Broken] = []
     explained: set[str] = set()
+    outside = {column.name: _outside(frame[column.name], column) for column in rules.columns}
     for rule in rules.row_rules:
         hits = _at(rule.name, rule.hint, rule.column, text[rule.column], rule.breaks(frame))
         found += hits
         explained |= {rule.column} if hits and rule.explains_range else set()
     for column in rules.columns:
         if column.name not in explained:
-            found += _out_of_range(frame[column.name], text[column.name], column)
-    return (*found, *_check_keys(frame, text, rules))
+            hint = _range_hint(column)
+            found += _at("range", hint, column.name, text[column.name], outside[column.name])
+    has_a_moment = ~(outside[rules.date] | outside[rules.hour])
+    return (*found, *_check_keys(frame[has_a_moment], text, rules))
 
 
-def _out_of_range(values: pd.Series, raw: pd.Series, column: Column) -> list[Broken]:
+def _outside(values: pd.Series, column: Column) -> pd.Series:
+    """Where a value lies below or above its column's range."""
     low = pd.Timestamp(column.low) if column.kind is Kind.DATE and column.low is not None else column.low
     high = pd.Timestamp(column.high) if column.kind is Kind.DATE and column.high is not None else column.high
     outside = pd.Series(False, index=values.index)
     outside |= values < low if low is not None else False
     outside |= values > high if high is not None else False
+    return outside
+
+
+def _range_hint(column: Column) -> str:
     limits = [
-        f"at least {column.low}" if low is not None else "",
-        f"at most {column.high}" if high is not None else "",
+        f"at least {column.low}" if column.low is not None else "",
+        f"at most {column.high}" if column.high is not None else "",
     ]
-    words = " and ".join(limit for limit in limits if limit)
-    return _at("range", f"{column.name} has to be {words} ({column.unit})", column.name, raw, outside)
+    return f"{column.name} has to be {' and '.join(limit for limit in limits if limit)} ({column.unit})"
 
 
 def _check_keys(frame: pd.DataFrame, text: pd.DataFrame, rules: Rules) -> list[Broken]:
+    """The order of rows and hours that occur twice, among rows whose date and hour lie in their ranges."""
     moments = frame[rules.date] + pd.to_timedelta(frame[rules.hour], unit="h")
     twice = moments.duplicated(keep="first")
     written = text[rules.date] + " " + text[rules.hour]

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
+from pedalflow.quiet import silence
 from pedalflow.spans import Span
 from pedalflow.workspace import Workspace
 from pipelines.arrivals import door, quarantine
@@ -19,6 +20,7 @@ from pipelines.arrivals.violations import BatchRefused
 def main(argv: list[str]) -> int:
     """Run one data command, for example `["--workspace", "run", "list"]`; returns the exit code."""
     arguments = options.parse("data", argv)
+    silence(verbose=arguments.verbose)
     return _ACTIONS[arguments.action](arguments, Workspace(arguments.workspace))
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,7 +16,8 @@ from pedalflow.spans import Span, SpanState, span_name
 from pedalflow.use_case import UseCase
 from pedalflow.workspace import Workspace
 from pipelines.arrivals import quarantine, store, versioning
-from pipelines.arrivals.violations import BatchRefused, BatchReport, Broken, broken
+from pipelines.arrivals.intake import KEPT_BYTES_OF_TOO_LARGE, read_file, unpacked
+from pipelines.arrivals.violations import BatchRefused, BatchReport, Broken, broken, cut, escaped
 
 if TYPE_CHECKING:
     from pipelines.arrivals.checks import Batch, KnownSpans, Rules
@@ -32,15 +33,23 @@ def silent(_: str) -> None:
 def use_case_of(workspace: Workspace) -> UseCase:
     """The use case that the workspace's `params.yaml` names, or the repository's where the workspace has none yet.
 
-    Raises SettingsError where neither names one.
+    Raises SettingsError where neither names one, or the file cannot be read as YAML.
     """
     for params in (workspace.params, REPOSITORY / "params.yaml"):
         if params.exists():
-            settings = yaml.safe_load(params.read_text(encoding="utf-8"))
-            if not isinstance(settings, dict) or "use_case" not in settings:
+            settings = _yaml(params)
+            name = settings.get("use_case") if isinstance(settings, dict) else None
+            if not isinstance(name, str) or not name:
                 raise SettingsError(f"{params} names no use case; add a line such as `use_case: bikeshare`")
-            return load_use_case(settings["use_case"])
+            return load_use_case(name)
     raise SettingsError(f"there is no {workspace.params}; copy the repository's params.yaml there")
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that does not exist
+        raise SettingsError(f"{path} is not readable as YAML: {error}") from error
 
 
 def list_spans(workspace: Workspace) -> tuple[Span, ...]:
@@ -55,16 +64,14 @@ def arrive(
 
     Its dates say which span it is; where `expected_span` is given and is another one, the batch is refused.
 
-    Raises BatchRefused (a DataRefused) with the data as it was, DataMissing where there is no such file.
+    Raises BatchRefused (a DataRefused) with the data as it was, DataMissing where there is no such file or it is none (a folder,
+    a pipe, a device).
     """
     case = use_case_of(workspace)
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise DataMissing(f"{file} cannot be read ({error.strerror}); give the path of a CSV file") from error
+    raw, name = read_file(file), escaped(cut(file.name))
     with store.writing(workspace):
         quarantine.sweep(workspace)
-        return _arrive(workspace, case, raw, file.name, progress, expected_span)
+        return _arrive(workspace, case, raw, name, progress, expected_span)
 
 
 def prepare(
@@ -101,13 +108,19 @@ def _arrive(
         hint = f"its dates make it span {batch.span}, and span {expected_span} was asked for"
         found = (broken("other_span", hint, case.date, None, [batch.first]),)
     if batch is None or found:
-        report = _report(name, raw, found)
-        is_known = found[0].rule == "already_known"
-        raise BatchRefused(report, None if is_known else quarantine.keep(workspace, raw, report))
+        raise _refusal(workspace, name, raw, found)
     origin = store.Origin(name, hashlib.sha256(raw).hexdigest())
     span = store.add(workspace, batch.span, content, batch.rows, batch.first, batch.last, origin)
     progress(f"span {span.number} arrived: {span.rows} rows, {span.first} to {span.last}")
     return span
+
+
+def _refusal(workspace: Workspace, name: str, raw: bytes, found: tuple[Broken, ...]) -> BatchRefused:
+    """The error for a refused file, which is in quarantine then, unless it is a span already."""
+    kept = raw[:KEPT_BYTES_OF_TOO_LARGE] if found[0].rule == "too_large" else raw
+    report = _report(name, kept, found)
+    is_known = found[0].rule == "already_known"
+    return BatchRefused(report, None if is_known else quarantine.keep(workspace, kept, report))
 
 
 def _checked(
@@ -115,7 +128,6 @@ def _checked(
 ) -> tuple[bytes, Batch | None, tuple[Broken, ...]]:
     """The unpacked bytes, and the batch they are or all that is wrong with them."""
     from pipelines.arrivals.checks import check_batch  # here, since listing spans must not pay for pandas
-    from pipelines.arrivals.reading import unpacked
 
     read = unpacked(raw)
     if read.broken:
@@ -127,9 +139,9 @@ def _checked(
     return read.content, *check_batch(read.content, _rules(case), _known(spans, case))
 
 
-def _report(name: str, raw: bytes, found: tuple[Broken, ...]) -> BatchReport:
+def _report(name: str, kept: bytes, found: tuple[Broken, ...]) -> BatchReport:
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return BatchReport(name, hashlib.sha256(raw).hexdigest(), now, found)
+    return BatchReport(name, hashlib.sha256(kept).hexdigest(), now, found)
 
 
 def _rules(case: UseCase) -> Rules:

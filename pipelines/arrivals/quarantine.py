@@ -1,4 +1,4 @@
-"""Refused files and why: `data/quarantine/<time>-<name>/` holds the file as it arrived, `report.json` and `report.txt`."""
+"""Refused files and why: `data/quarantine/<time>-<name>/` holds the file as `arrived-<name>`, `report.json` and `report.txt`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pedalflow.workspace import Workspace
-from pipelines.arrivals.violations import BatchReport
+from pipelines.arrivals.violations import BatchReport, Violation
+
+# File systems take 255 bytes; a folder's name adds the time, a process id and a number to it.
+_LONGEST_NAME = 150
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """One refused file. `rules` maps each broken rule to how often it was broken."""
+    """One refused file. `rules` maps each broken rule to how often it was broken; all texts are fit to be printed."""
 
     folder: str
     file: str
@@ -25,16 +28,14 @@ class Quarantined:
 
 
 def keep(workspace: Workspace, raw: bytes, report: BatchReport) -> Path:
-    """Put a refused file into quarantine as a whole; returns its folder."""
+    """Put the bytes of a refused file into quarantine; returns their folder."""
     workspace.quarantine.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", Path(report.file).name)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", report.file)[:_LONGEST_NAME]
     stem = f"{report.arrived.replace(':', '').replace('-', '')}-{name}"
     writing = workspace.quarantine / f".{stem}.{os.getpid()}"
     writing.mkdir()
-    (writing / name).write_bytes(raw)
-    (writing / "report.json").write_text(
-        json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (writing / f"arrived-{name}").write_bytes(raw)
+    (writing / "report.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="ascii")
     (writing / "report.txt").write_text(report.to_text(), encoding="utf-8")
     folder = _free(workspace.quarantine / stem)
     os.replace(writing, folder)
@@ -66,12 +67,5 @@ def _read(path: Path) -> Quarantined:
     rules: dict[str, int] = {}
     for item in report["broken"]:
         rules[item["rule"]] = rules.get(item["rule"], 0) + item["count"]
-    first = report["broken"][0]["violations"][0]
-    where = (
-        f"row {first['row']}, column {first['column']}, value {first['value']}"
-        if first["row"]
-        else "the file as a whole"
-    )
-    return Quarantined(
-        str(path.parent), report["file"], report["arrived"], rules, f"{where}: {first['hint']}"
-    )
+    first = Violation(**report["broken"][0]["violations"][0])
+    return Quarantined(str(path.parent), report["file"], report["arrived"], rules, first.sentence())

@@ -2,66 +2,71 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
+import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 import pandas as pd
 
-from pipelines.arrivals.violations import Broken, broken
+from pipelines.arrivals.intake import too_large
+from pipelines.arrivals.violations import EXAMPLES_PER_RULE, Broken, broken
 
-GZIP_MAGIC = b"\x1f\x8b"
-
-
-@dataclass(frozen=True)
-class Readable:
-    """The outcome of one step of reading: `content` if nothing is broken."""
-
-    content: bytes
-    broken: tuple[Broken, ...] = ()
-
-
-def unpacked(raw: bytes) -> Readable:
-    """The CSV's bytes, out of gzip where the file is gzip."""
-    if not raw:
-        return Readable(b"", (broken("file_empty", "the file has no bytes; send it again"),))
-    if not raw.startswith(GZIP_MAGIC):
-        return Readable(raw)
-    try:
-        return Readable(gzip.decompress(raw))
-    except (OSError, EOFError, zlib.error) as error:
-        return Readable(
-            b"", (broken("partly_written", f"the gzip file is not whole ({error}); send it again"),)
-        )
+# A span of hours has a few thousand lines of about 60 bytes; what is longer is another file, and would only fill the memory.
+MOST_LINES = 1_000_000
+MOST_BYTES_IN_A_LINE = 4096
+# All but TAB, and LF and CR where they end a line. Readers of CSV disagree about each of them.
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\Z)")
 
 
 def check_text(content: bytes) -> tuple[Broken, ...]:
-    """Is it whole UTF-8 text? `content` is not empty unless the file was."""
-    if not content.strip():
+    """Is it whole UTF-8 text in lines of a sane length? `content` is not empty unless the file was."""
+    if not content or content.isspace():
         return (broken("file_empty", "the file holds no line; send it again"),)
+    return _check_size(content) or _check_utf8(content) or _check_characters(content) or _check_end(content)
+
+
+def _check_size(content: bytes) -> tuple[Broken, ...]:
+    for row, line in enumerate(io.BytesIO(content), start=1):
+        if row > MOST_LINES:
+            return (too_large(f"the file has more than {MOST_LINES:,} lines"),)
+        if len(line) > MOST_BYTES_IN_A_LINE:
+            hint = f"a line has at most {MOST_BYTES_IN_A_LINE} bytes; write one hour a line"
+            return (broken("line_too_long", hint, None, [row], [line.decode("utf-8", "replace")]),)
+    return ()
+
+
+def _check_utf8(content: bytes) -> tuple[Broken, ...]:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
         row = content.count(b"\n", 0, error.start) + 1
         bad = content[error.start : error.start + 1].hex()
-        return (
-            broken(
-                "not_utf8",
-                "the file has to be UTF-8 text; write it as CSV in UTF-8",
-                None,
-                [row],
-                [f"byte 0x{bad}"],
-            ),
-        )
+        hint = "the file has to be UTF-8 text; write it as CSV in UTF-8"
+        return (broken("not_utf8", hint, None, [row], [f"byte 0x{bad}"]),)
+    return ()
+
+
+def _check_characters(content: bytes) -> tuple[Broken, ...]:
+    found = [
+        (row, f"character U+{ord(match.group()):04X}")
+        for row, line in enumerate(content.decode("utf-8").split("\n"), start=1)
+        if (match := _CONTROL_CHARACTER.search(line))
+    ]
+    if not found:
+        return ()
+    rows, values = zip(*found, strict=True)
+    hint = "a CSV holds no control characters, and CR only at the end of a line; write it as plain text"
+    return (broken("control_character", hint, None, rows, values),)
+
+
+def _check_end(content: bytes) -> tuple[Broken, ...]:
     if content.endswith(b"\n"):
         return ()
-    lines = content.decode("utf-8").splitlines()
+    lines = lines_of(content)
     hint = "the last line has no line end, so the file may not be complete; send it again when it is fully written"
-    return (broken("partly_written", hint, None, [len(lines)], [lines[-1][:80]]),)
+    return (broken("partly_written", hint, None, [len(lines)], [lines[-1]]),)
 
 
 def check_header(header: Sequence[str], expected: Sequence[str]) -> tuple[Broken, ...]:
@@ -97,7 +102,7 @@ def check_fields(lines: Sequence[str], fields: int) -> tuple[Broken, ...]:
     wrong = [row for row, count in enumerate(commas, start=1) if count != fields]
     if not wrong:
         return ()
-    values = [lines[row - 1][:80] for row in wrong]
+    values = [lines[row - 1] for row in wrong[:EXAMPLES_PER_RULE]]
     if wrong == [len(lines)] and commas[-1] < fields:
         hint = f"the last line stops after {commas[-1]} of {fields} fields; send the file again when it is fully written"
         return (broken("partly_written", hint, None, wrong, values),)

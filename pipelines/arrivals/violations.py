@@ -9,6 +9,17 @@ from pathlib import Path
 from pedalflow.errors import DataRefused
 
 EXAMPLES_PER_RULE = 20
+LONGEST_SHOWN = 80  # characters of a value or a name in a report
+
+
+def cut(text: str) -> str:
+    """At most 80 characters of `text`, the last of them an ellipsis where something is left out."""
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def escaped(text: str) -> str:
+    """`text` as it may be printed: what a terminal would obey or hide is written as in Python, for example `\\x1b`."""
+    return repr(text)[1:-1]
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,7 @@ class Violation:
         """For example `row 5, column hr, value '24': rule range. hr has to lie between 0 and 23`."""
         places = [
             f"row {self.row}" if self.row is not None else "",
-            f"column {self.column}" if self.column is not None else "",
+            f"column {escaped(self.column)}" if self.column is not None else "",
             f"value {self.value!r}" if self.value is not None else "",
         ]
         where = ", ".join(place for place in places if place)
@@ -49,20 +60,29 @@ def broken(
     rows: Sequence[int] | None = None,
     values: Sequence[object] | None = None,
 ) -> Broken:
-    """A broken rule at `rows` with the `values` found there; without rows, of the file as a whole."""
+    """A broken rule at `rows` with the `values` found there; without rows, of the file as a whole.
+
+    Names and values come from the file, so they are cut to 80 characters here and escaped where they are printed.
+    """
+    column = None if column is None else cut(column)
     if rows is None:
-        value = None if not values else str(values[0])
+        value = None if not values else cut(str(values[0]))
         return Broken(rule, column, 1, (Violation(rule, None, column, value, hint),))
     shown = zip(rows[:EXAMPLES_PER_RULE], values or [None] * len(rows), strict=False)
     places = tuple(
-        Violation(rule, int(row), column, None if value is None else str(value), hint) for row, value in shown
+        Violation(rule, int(row), column, None if value is None else cut(str(value)), hint)
+        for row, value in shown
     )
     return Broken(rule, column, len(rows), places)
 
 
 @dataclass(frozen=True)
 class BatchReport:
-    """Everything that is wrong with one file."""
+    """Everything that is wrong with one file.
+
+    `file` is its name, cut and escaped. `sha256` is that of the bytes that quarantine keeps: all of them, except of a file that is
+    `too_large`.
+    """
 
     file: str
     sha256: str
@@ -91,7 +111,7 @@ class BatchReport:
 
 
 def _lines(item: Broken) -> Iterable[str]:
-    place = f" in column {item.column}" if item.column else ""
+    place = f" in column {escaped(item.column)}" if item.column else ""
     yield ""
     yield f"{item.rule}{place}: {item.count} time{'' if item.count == 1 else 's'}. {item.violations[0].hint}"
     for violation in item.violations:

@@ -12,7 +12,7 @@ import pytest
 
 from bikeshare.archive import ARCHIVE, cut_span
 from bikeshare.columns import NAMES
-from pedalflow.errors import DataMissing, DataRefused
+from pedalflow.errors import DataRefused
 from pedalflow.workspace import Workspace
 from pipelines.arrivals.door import arrive
 from pipelines.arrivals.quarantine import list_quarantine
@@ -73,6 +73,48 @@ BAD = (
     Bad("blank", lambda j: b"\n\n", "file_empty", None, None, None),
     Bad("header_only", lambda j: as_file(j[:1]), "no_rows", None, None, None),
     Bad("latin1", lambda j: as_file(j)[:-1] + b"\xe9\n", "not_utf8", 742, None, "byte 0xe9"),
+    Bad(
+        "nul_byte",
+        lambda j: as_file(cell(j, 5, "cnt", "8\0")),
+        "control_character",
+        5,
+        None,
+        "character U+0000",
+    ),
+    Bad(
+        "escape",
+        lambda j: as_file(header(j, "hum", "\x1b[2J")),
+        "control_character",
+        1,
+        None,
+        "character U+001B",
+    ),
+    Bad(
+        "c1_control",
+        lambda j: as_file(cell(j, 5, "hr", "\x9b2J")),
+        "control_character",
+        5,
+        None,
+        "character U+009B",
+    ),
+    Bad(
+        "cr_inside",
+        lambda j: as_file(cell(j, 5, "hum", "0.5\r")),
+        "control_character",
+        5,
+        None,
+        "character U+000D",
+    ),
+    Bad("old_mac_line_ends", lambda j: "\r".join(j).encode() + b"\r\n", "line_too_long", 1, None, None),
+    Bad("long_line", lambda j: as_file([*j[:6], j[6] + "0" * 5000, *j[7:]]), "line_too_long", 7, None, None),
+    Bad(
+        "long_header",
+        lambda j: as_file([",".join(map(str, range(10**5))), *j[1:]]),
+        "line_too_long",
+        1,
+        None,
+        None,
+    ),
     Bad("truncated_gzip", lambda j: gzip.compress(as_file(j))[:-200], "partly_written", None, None, None),
     Bad("cut_inside_a_row", lambda j: as_file(j)[:-6], "partly_written", 742, None, None),
     Bad(
@@ -104,6 +146,7 @@ BAD = (
     ),
     Bad("text_for_number", lambda j: as_file(cell(j, 7, "temp", "warm")), "type", 7, "temp", "warm"),
     Bad("not_a_number", lambda j: as_file(cell(j, 7, "hum", "nan")), "type", 7, "hum", "nan"),
+    Bad("leading_plus", lambda j: as_file(cell(j, 7, "hum", "+0.5")), "type", 7, "hum", "+0.5"),
     Bad("fraction_for_code", lambda j: as_file(cell(j, 8, "hr", "6.5")), "type", 8, "hr", "6.5"),
     Bad(
         "day_that_is_not",
@@ -130,6 +173,27 @@ BAD = (
         "",
     ),
     Bad("hour_24", lambda j: as_file(cell(j, 5, "hr", "24")), "range", 5, "hr", "24"),
+    Bad("hour_beyond_all_time", lambda j: as_file(cell(j, 5, "hr", "9" * 18)), "range", 5, "hr", "9" * 18),
+    Bad(
+        "hour_before_all_time",
+        lambda j: as_file(cell(j, 5, "hr", "-" + "9" * 18)),
+        "range",
+        5,
+        "hr",
+        "-" + "9" * 18,
+    ),
+    Bad("count_beyond_int64", lambda j: as_file(cell(j, 5, "cnt", "9" * 19)), "type", 5, "cnt", "9" * 19),
+    Bad(
+        "year_9999", lambda j: as_file(cell(j, 5, "dteday", "9999-01-01")), "type", 5, "dteday", "9999-01-01"
+    ),
+    Bad(
+        "year_2261",
+        lambda j: as_file(cell(j, 5, "dteday", "2261-01-01")),
+        "mixed_spans",
+        5,
+        "dteday",
+        "2261-01-01",
+    ),
     Bad("negative_count", lambda j: as_file(cell(j, 5, "casual", "-1")), "range", 5, "casual", "-1"),
     Bad("one_wild_temperature", lambda j: as_file(cell(j, 5, "temp", "1.7")), "range", 5, "temp", "1.7"),
     Bad("celsius", lambda j: as_file(column_as(j, "temp", CELSIUS)), "temp_in_celsius", 2, "temp", "8.92"),
@@ -243,8 +307,8 @@ def test_bad_file_is_refused_with_its_place_and_leaves_the_data_as_it_was(
     assert not (workspace.spans / ".arriving").exists()
     folder = refused.value.quarantined
     assert folder is not None
-    assert {path.name for path in folder.iterdir()} == {file.name, "report.json", "report.txt"}
-    assert (folder / file.name).read_bytes() == file.read_bytes()
+    assert {path.name for path in folder.iterdir()} == {f"arrived-{file.name}", "report.json", "report.txt"}
+    assert (folder / f"arrived-{file.name}").read_bytes() == file.read_bytes()
     assert json.loads((folder / "report.json").read_text())["broken"]
     assert bad.rule in (folder / "report.txt").read_text()
 
@@ -281,9 +345,3 @@ def test_quarantine_lists_every_refused_file_with_its_reason(
     assert len(listed) == 2
     assert listed[0].file == "bad name!.csv"
     assert listed[0].rules["range"] == 1
-
-
-def test_missing_file_is_said_to_be_missing_and_not_quarantined(workspace: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match=r"nowhere\.csv"):
-        arrive(workspace, tmp_path / "nowhere.csv")
-    assert not workspace.quarantine.exists()

@@ -188,6 +188,22 @@ def test_spans_are_the_archives_lines_and_together_all_of_them(hours: bytes) -> 
     assert cut == lines
 
 
+def test_cut_prints_the_bytes_of_a_span(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["cut", "--span", "2"]) == 0
+    printed, said = capfdbinary.readouterr()
+    assert printed == cut_span(ARCHIVE, 2)
+    assert said == b""
+
+
+def test_cut_of_a_span_outside_the_archive_prints_nothing_but_the_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["cut", "--span", "14"]) == 1
+    printed, said = capsys.readouterr()
+    assert printed == ""
+    assert "the archive holds no span 14" in said
+
+
 @pytest.mark.parametrize("number", [0, 14])
 def test_span_outside_the_archive_is_refused(number: int) -> None:
     with pytest.raises(DataMissing, match=f"no span {number}"):

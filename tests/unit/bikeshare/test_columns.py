@@ -117,6 +117,14 @@ def test_bands_of_a_slice_hold_every_value_exactly_once(feature: SliceFeature) -
     assert values == list(range(int(column.low or 0), int(column.high or 0) + 1))
 
 
+def test_slice_with_a_value_in_two_bands_is_refused() -> None:
+    overlapping = SliceFeature("hour_band", "hr", {"night": (0, 1, 2), "early": (2, 3)})
+    with pytest.raises(
+        ValueError, match="slice 'hour_band' has the value 2 in the bands 'night' and 'early'"
+    ):
+        replace(USE_CASE, slices=(overlapping,))
+
+
 def test_each_column_is_in_the_table_once_with_a_sentence_and_one_label() -> None:
     assert len(set(NAMES)) == len(NAMES) == 17
     assert all(column.description.endswith(".") and column.unit for column in COLUMNS)
