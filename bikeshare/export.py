@@ -87,7 +87,15 @@ def export_onnx(saved_model: Path, path: Path) -> None:
         raise ReleaseBroken(
             f"the ONNX export holds operations that ONNX does not know: {foreign}; replace them in the model"
         )
-    onnx.checker.check_model(proto)
+    try:
+        onnx.checker.check_model(proto)
+    except (
+        onnx.checker.ValidationError
+    ) as error:  # tf2onnx leaves what it cannot convert under the name TensorFlow has for it
+        said = str(error).splitlines()[0]
+        raise ReleaseBroken(
+            f"the ONNX export is not valid ({said}); replace the operation in the model"
+        ) from error
     path.write_bytes(canonical_onnx(proto, outputs=("count",)).SerializeToString(deterministic=True))
 
 

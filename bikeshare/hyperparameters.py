@@ -14,7 +14,7 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
     """All hyperparameters as plain JSON values, those left out by their defaults.
 
     Raises:
-        SettingsError: one is unknown or out of range.
+        SettingsError: one is unknown, of another type or out of range.
     """
     try:
         complete = asdict(Hyperparameters.from_mapping(values))

@@ -67,6 +67,7 @@ class Hyperparameters:
     """Seed of the starting weights and of the order of rows."""
 
     def __post_init__(self) -> None:
+        self._check_types()
         object.__setattr__(self, "units", tuple(self.units))
         for name in (
             "members",
@@ -85,6 +86,21 @@ class Hyperparameters:
             )
         if self.weight_decay < 0:
             raise ValueError(f"weight_decay is {self.weight_decay}, but it must not be negative")
+
+    def _check_types(self) -> None:
+        """Each value has the type of its default; a whole number is a number too, and True is neither."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, tuple):
+                fits = isinstance(value, (list, tuple)) and all(type(item) is int for item in value)
+                wanted = "a list of whole numbers such as [64, 32]"
+            elif isinstance(field.default, int):
+                fits, wanted = type(value) is int, "a whole number"
+            else:
+                fits = type(value) in (int, float) and math.isfinite(value)
+                wanted = "a finite number such as 0.00001"
+            if not fits:
+                raise ValueError(f"{field.name} is {value!r}, but it must be {wanted}")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Hyperparameters:

@@ -20,5 +20,7 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     days = inputs["dteday"] - ORIGIN_SINCE_EPOCH
     years = {"t": tf.cast(days, tf.float32) / DAYS_PER_YEAR}
     codes = {name: inputs[name] for name in CODES}
-    scaled = {name: tft.scale_to_z_score(inputs[name]) for name in SCALED}
+    # One analysis of four columns costs Beam a quarter of four analyses of one.
+    together = tft.scale_to_z_score(tf.concat([inputs[name] for name in SCALED], axis=1), elementwise=True)
+    scaled = dict(zip(SCALED, tf.split(together, len(SCALED), axis=1), strict=True))
     return years | codes | scaled

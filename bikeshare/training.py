@@ -32,7 +32,7 @@ Rows = Mapping[str, npt.NDArray[Any]]
 
 def run_fn(fn_args: FnArgs) -> None:
     """Train on the split `train` and write the SavedModel, with ONNX and the growth term under its `assets.extra`."""
-    hyperparameters = Hyperparameters.from_mapping(_hyperparameters(fn_args))
+    hyperparameters = Hyperparameters.from_mapping(fn_args.custom_config["hyperparameters"])
     keras.backend.clear_session()  # the names of layers count up otherwise, and are part of the exported bytes
     seed_everything(hyperparameters)
     rows = read_rows(fn_args, fn_args.train_files)
@@ -55,15 +55,12 @@ def run_fn(fn_args: FnArgs) -> None:
 def read_rows(fn_args: FnArgs, files: list[str]) -> Rows:
     """All examples of the given file patterns as one [rows, 1] array for each column, in the order of the files."""
     schema = io_utils.SchemaReader().read(fn_args.schema_path)
-    options = dataset_options.RecordBatchesOptions(
+    options = dataset_options.TensorFlowDatasetOptions(
         batch_size=ROWS_PER_BATCH, drop_final_batch=False, num_epochs=1, shuffle=False
     )
-    batches = list(fn_args.data_accessor.record_batch_factory(files, options, schema))
+    batches = list(fn_args.data_accessor.tf_dataset_factory(files, options, schema).as_numpy_iterator())
     names = [column.name for column in (*FEATURES, LABEL)]
-    return {
-        name: np.concatenate([batch.column(name).flatten().to_numpy() for batch in batches]).reshape(-1, 1)
-        for name in names
-    }
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in names}
 
 
 def transform_rows(transform: tf.Module, rows: Rows) -> dict[str, npt.NDArray[Any]]:
@@ -82,13 +79,6 @@ def estimate_growth(rows: Rows) -> Growth:
     """The growth term that the training rows can identify."""
     covariates = {name: rows[name] for name in COVARIATES}
     return estimate(rows["dteday"] - ORIGIN_SINCE_EPOCH, covariates, rows[LABEL.name])
-
-
-def _hyperparameters(fn_args: FnArgs) -> dict[str, object]:
-    """What the Tuner found where it ran, else what `params.yaml` says."""
-    if fn_args.hyperparameters:
-        return dict(fn_args.hyperparameters["values"])
-    return dict(fn_args.custom_config["hyperparameters"])
 
 
 def _write_json(path: Path, growth: Growth) -> None:

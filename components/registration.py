@@ -1,12 +1,15 @@
 """MLflow: every run is recorded, every blessed release becomes a model version, and aliases say what it is used for.
 
-`challenger` is the newest blessed version; `champion` is the one that serves and that the next candidate has to match. A version
-carries the tag `pedalflow.release` only when it is whole: what lacks it was interrupted and is removed before anything else happens.
+`challenger` is the newest blessed version; `champion` is the one that serves and that the next candidate has to match. A version is
+made after everything that it points to, with all its tags at once, so there are no half ones. A run that was interrupted is deleted;
+one that was killed stays RUNNING until the next registration from the same workspace deletes it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +42,7 @@ from pedalflow.run_record import Score
 CHAMPION, CHALLENGER = "champion", "challenger"
 RELEASE_TAG = "pedalflow.release"
 CHECKSUM_TAG = "pedalflow.checksum"
+WORKSPACE_TAG = "pedalflow.workspace"
 MODEL_FOLDER, RELEASE_FOLDER = "model", "release"
 
 
@@ -58,6 +62,14 @@ class Evidence:
     predictions: Path
     training_logs: Path
     example: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The release that serves, as the registry knows it."""
+
+    release: str
+    checksum: str
 
 
 @dataclass(frozen=True)
@@ -84,15 +96,18 @@ def register(
     _ensure_names(client, registry)
     sweep(client, registry)
     known = find_version(client, registry, release.name)
-    if known is not None:
+    if known is not None and known.version is not None:
+        _make_challenger(client, registry, known.version)
         return known
     with _recorded_run(client, registry, release, verdict, tags) as run_id:
         client.log_artifact(run_id, str(evidence.predictions))
         client.log_artifacts(run_id, str(evidence.training_logs), "tensorboard")
         _log_model(client, run_id, release, features, evidence.example)
-        if failures(verdict.gates):
-            return Registered(run_id, None)
-        return Registered(run_id, _create_version(client, registry, run_id, release, verdict))
+    if failures(verdict.gates):
+        return Registered(run_id, None)
+    number = _create_version(client, registry, run_id, release, verdict)
+    _make_challenger(client, registry, number)
+    return Registered(run_id, number)
 
 
 def find_version(client: MlflowClient, registry: Registry, release: str) -> Registered | None:
@@ -104,21 +119,35 @@ def find_version(client: MlflowClient, registry: Registry, release: str) -> Regi
 
 
 def sweep(client: MlflowClient, registry: Registry) -> None:
-    """Remove versions that an interrupted registration left behind."""
-    for found in client.search_model_versions(f"name = '{registry.name}'"):
-        if RELEASE_TAG not in found.tags:
-            client.delete_model_version(registry.name, found.version)
+    """Delete the runs that this workspace began and never ended: a killed process cannot take back what it began."""
+    experiment = client.get_experiment_by_name(registry.name)
+    begun = f"attributes.status = 'RUNNING' and tags.`{WORKSPACE_TAG}` = '{_workspace(registry)}'"
+    for run in client.search_runs([experiment.experiment_id], begun):
+        client.delete_run(run.info.run_id)
 
 
-def champion_release(registry: Registry) -> str | None:
-    """The name of the release that serves, or None before the first promotion."""
+def champion(registry: Registry) -> Champion | None:
+    """The release that serves, or None before the first promotion.
+
+    Raises:
+        ReleaseBroken: the alias points to a version that is no release of Pedalflow's, so there is nothing to compare with.
+    """
     client = MlflowClient(registry.tracking_uri)
     try:
-        return client.get_model_version_by_alias(registry.name, CHAMPION).tags.get(RELEASE_TAG)
+        number = client.get_registered_model(registry.name).aliases.get(CHAMPION)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
+    if number is None:
+        return None
+    tags = client.get_model_version(registry.name, number).tags
+    if RELEASE_TAG not in tags or CHECKSUM_TAG not in tags:
+        raise ReleaseBroken(
+            f"version {number} of {registry.name!r} has the alias {CHAMPION!r} but is no release of Pedalflow's; "
+            "move the alias to a version that has the tag pedalflow.release, or delete it to start anew"
+        )
+    return Champion(tags[RELEASE_TAG], tags[CHECKSUM_TAG])
 
 
 def fetch_release(registry: Registry, name: str, releases: Path) -> Path:
@@ -137,12 +166,21 @@ def fetch_release(registry: Registry, name: str, releases: Path) -> Path:
         fetched = mlflow.artifacts.download_artifacts(
             artifact, dst_path=folder, tracking_uri=registry.tracking_uri
         )
-        return push_release(open_release(Path(fetched)), releases)
+        return push_release(open_release(Path(fetched), name), releases)
 
 
-def promote(registry: Registry, number: str) -> None:
-    """Make a version the champion; it stops being the challenger."""
+def promote(registry: Registry, number: str, release: str) -> None:
+    """Make the version that holds `release` the champion; it stops being the challenger.
+
+    Raises:
+        ReleaseBroken: the version holds another release.
+    """
     client = MlflowClient(registry.tracking_uri)
+    held = client.get_model_version(registry.name, number).tags.get(RELEASE_TAG)
+    if held != release:
+        raise ReleaseBroken(
+            f"version {number} of {registry.name!r} holds {held}, not {release}; nothing was promoted"
+        )
     client.set_registered_model_alias(registry.name, CHAMPION, number)
     client.delete_registered_model_alias(registry.name, CHALLENGER)
 
@@ -163,7 +201,9 @@ def _recorded_run(
     """An MLflow run with parameters, metrics, tags and the gates' decisions; deleted where the block inside fails."""
     experiment = client.get_experiment_by_name(registry.name)
     run = client.create_run(
-        experiment.experiment_id, run_name=release.name, tags=_run_tags(release, verdict, tags)
+        experiment.experiment_id,
+        run_name=release.name,
+        tags={**_run_tags(release, verdict, tags), WORKSPACE_TAG: _workspace(registry)},
     )
     try:
         client.log_batch(run.info.run_id, metrics=_metrics(verdict), params=_parameters(release.facts))
@@ -178,18 +218,29 @@ def _recorded_run(
 def _create_version(
     client: MlflowClient, registry: Registry, run_id: str, release: Release, verdict: Verdict
 ) -> str:
-    """Aliases and the tag that makes a version count come last, so that half a registration never serves."""
     source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
-    scores = verdict.evaluation.candidate
-    description = (
-        f"{release.name}: RMSE {scores.rmse:.1f} on {verdict.evaluation_first} to {verdict.evaluation_last}"
+    rmse = verdict.evaluation.candidate.rmse
+    days = f"{verdict.evaluation_first} to {verdict.evaluation_last}"
+    created = client.create_model_version(
+        registry.name,
+        source,
+        run_id,
+        tags={RELEASE_TAG: release.name, CHECKSUM_TAG: release.checksum},
+        description=f"{release.name}: RMSE {rmse:.1f} on {days}",
     )
-    created = client.create_model_version(registry.name, source, run_id, description=description)
-    number = str(created.version)
-    client.set_model_version_tag(registry.name, number, CHECKSUM_TAG, release.checksum)
-    client.set_model_version_tag(registry.name, number, RELEASE_TAG, release.name)
-    client.set_registered_model_alias(registry.name, CHALLENGER, number)
-    return number
+    return str(created.version)
+
+
+def _make_challenger(client: MlflowClient, registry: Registry, number: str) -> None:
+    """The newest blessed version challenges, unless it serves already."""
+    # MLflow's SQL store gives versions as numbers, its server as text.
+    if str(client.get_registered_model(registry.name).aliases.get(CHAMPION)) != number:
+        client.set_registered_model_alias(registry.name, CHALLENGER, number)
+
+
+def _workspace(registry: Registry) -> str:
+    """What tells this workspace's runs from those of others on the same server."""
+    return hashlib.sha256(f"{socket.gethostname()}:{registry.artifacts}".encode()).hexdigest()[:16]
 
 
 def _log_model(
@@ -207,6 +258,9 @@ def _log_model(
             signature=signature,
             input_example=rows,
             pip_requirements=[f"onnxruntime=={version('onnxruntime')}"],
+            onnx_execution_providers=[
+                "CPUExecutionProvider"
+            ],  # MLflow's own list asks for CUDA, and warns wherever there is none
         )
         shutil.copytree(release.folder, model / RELEASE_FOLDER)
         client.log_artifacts(run_id, str(model), MODEL_FOLDER)

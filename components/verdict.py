@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from components.acceptance import Evaluation, Rules, evaluate, judge, naive_predictions
-from components.examples_frame import read_split
+from components.examples_frame import read_columns
 from components.scoring import predict
+from components.use_cases import model_columns
 from pedalflow.errors import ReleaseBroken
 from pedalflow.frozen_json import from_text, to_text
 from pedalflow.run_record import GateResult
@@ -34,7 +35,12 @@ def assess(
     case: UseCase, examples: Path, candidate: Path, champion: Path | None, rules: Rules
 ) -> tuple[Verdict, pd.DataFrame]:
     """Score the candidate on the split `eval`; also returns the predictions, row by row."""
-    train, rows = read_split(examples / "Split-train"), read_split(examples / "Split-eval")
+    columns = model_columns(case)
+    naive = [column for column in columns if column.name in (*case.naive, case.label)]
+    train, rows = (
+        read_columns(examples / "Split-train", naive),
+        read_columns(examples / "Split-eval", columns),
+    )
     rows["actual"] = rows[case.label].astype(float)
     rows["candidate"] = predict(candidate, case.features, rows)
     rows["naive"] = naive_predictions(train, rows, case.naive, case.label)

@@ -7,8 +7,11 @@ the part inside the process. `--verbose` switches all of it off.
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 import sysconfig
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 OUR_PACKAGES = ("pedalflow", "bikeshare", "components", "pipelines", "serving", "triggers")
+_AGAIN_AFTER_S = 0.05  # long enough for the `__del__` to end
 # Advice to programmers; the tests show it, a user can do nothing about it.
 FOR_PROGRAMMERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
 
@@ -98,6 +102,21 @@ def _hide_atomic_function_tracebacks() -> None:
     sys.unraisablehook = hook
 
 
+def _send_lost_interrupts_again() -> None:
+    """Ctrl-C that arrives while a library's `__del__` runs cannot be raised there, and Python forgets it: send it once more."""
+    shown_before = sys.unraisablehook
+
+    def hook(unraisable: UnraisableHookArgs) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            again = threading.Timer(_AGAIN_AFTER_S, os.kill, (os.getpid(), signal.SIGINT))
+            again.daemon = True
+            again.start()
+        else:
+            shown_before(unraisable)
+
+    sys.unraisablehook = hook
+
+
 def silence(verbose: bool | None = None) -> None:
     """Quietens third-party code in this process. Call it before importing any of it.
 
@@ -105,7 +124,9 @@ def silence(verbose: bool | None = None) -> None:
     """
     if "--verbose" in sys.argv if verbose is None else verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        _send_lost_interrupts_again()
         return
     _hide_third_party_warnings()
     _plain_logging()
     _hide_atomic_function_tracebacks()
+    _send_lost_interrupts_again()

@@ -28,6 +28,7 @@ SCHEMA = "schema.pbtxt"
 REQUEST_SCHEMA = "request_schema.json"
 MODEL_CARD = "model_card.md"
 FORMAT = 1
+REMEDY = "move the folder away, and the next training fetches the release from the registry"
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,19 @@ def seal(folder: Path, facts: Mapping[str, object]) -> Release:
     return open_release(folder)
 
 
-def open_release(folder: Path) -> Release:
-    """Check every file against the manifest.
+def open_release(folder: Path, expected: str | None = None) -> Release:
+    """Check every file against the manifest and, where it is known, the manifest against the release's `expected` name.
 
     Raises:
-        ReleaseBroken: the manifest is missing or unreadable, or a file is missing, changed or not listed.
+        ReleaseBroken: the manifest is missing or unreadable, a file is missing, changed or not listed, or it is another release.
     """
     path = folder / MANIFEST
     try:
         text = path.read_bytes()
         manifest = json.loads(text)
-        listed, facts, version = manifest["files"], manifest["facts"], manifest["format"]
+        listed, facts, version = dict(manifest["files"]), manifest["facts"], manifest["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReleaseBroken(
-            f"{path} is missing or no manifest ({error}); fetch the release again from the registry"
-        ) from error
+        raise ReleaseBroken(f"{path} is missing or no manifest ({error}); {REMEDY}") from error
     if version != FORMAT:
         raise ReleaseBroken(
             f"{path} has format {version!r}, but this version of Pedalflow reads format {FORMAT}"
@@ -77,11 +76,12 @@ def open_release(folder: Path) -> Release:
         ),
     ):
         if names:
-            raise ReleaseBroken(
-                f"release {folder}: {', '.join(sorted(names))} {problem}; fetch it again from the registry"
-            )
+            raise ReleaseBroken(f"release {folder}: {', '.join(sorted(names))} {problem}; {REMEDY}")
     checksum = hashlib.sha256(text).hexdigest()
-    return Release(folder, f"r-{checksum[:12]}", checksum, facts)
+    name = f"r-{checksum[:12]}"
+    if expected not in (None, name):
+        raise ReleaseBroken(f"{folder} should be release {expected} but is {name}; {REMEDY}")
+    return Release(folder, name, checksum, facts)
 
 
 def _files(folder: Path) -> list[Path]:

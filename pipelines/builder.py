@@ -17,7 +17,6 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
 from tfx.components.tuner.component import Tuner
@@ -29,6 +28,7 @@ from tfx.types import standard_artifacts
 
 from components.acceptance_gate import AcceptanceGate
 from components.anomaly_gate import AnomalyGate
+from components.local_statistics_gen import LocalStatisticsGen
 from components.mlflow_registrar import MlflowRegistrar
 from components.release_builder import ReleaseBuilder
 from components.release_pusher import ReleasePusher
@@ -45,7 +45,6 @@ BEAM_ARGUMENTS = [
     "--sdk_container_image=none",
     "--tfxio_use_byte_size_batching",
     "--no_pipeline_type_check",  # checks the plumbing of TFX's own pipelines, and costs more than their work
-    "--max_cache_memory_usage_mb=0",  # a cache for remote state; measuring what lies in it costs more than reading it again
 ]
 
 
@@ -62,15 +61,17 @@ class Places:
 def build_pipeline(
     plan: Plan, places: Places, metadata: metadata_store_pb2.ConnectionConfig | None = None
 ) -> Pipeline:
-    """The nodes in the order of the data's journey."""
+    """The nodes in the order of the data's journey; a plan that tunes ends with the Tuner."""
     case = load_use_case(plan.use_case)
     examples = _examples(plan)
     statistics, schema, validator = _data_checks(examples, places)
     gate = AnomalyGate(anomalies=validator.outputs["anomalies"])
     transform = _transform(case, plan, examples, schema)
     transform.add_upstream_node(gate)
-    tuner = _tuner(case, plan, examples, schema, transform) if plan.tune else None
-    trainer = _trainer(case, plan, examples, schema, transform, tuner)
+    prepared = [examples, statistics, schema, validator, gate, transform]
+    if plan.tune:
+        return _pipeline(plan, places, metadata, [*prepared, _tuner(case, plan, examples, schema, transform)])
+    trainer = _trainer(case, plan, examples, schema, transform)
     champion = _champion(plan)
     evaluator = _evaluator(case, examples, trainer, champion)
     acceptance = _acceptance(plan, examples, trainer, evaluator)
@@ -95,12 +96,18 @@ def build_pipeline(
         model_blessing=acceptance.outputs["blessing"],
         custom_config={"releases": places.releases},
     )
-    nodes = [examples, statistics, schema, validator, gate, transform, tuner, trainer, champion, evaluator]
-    nodes += [acceptance, release, registrar, pusher]
+    imported = [] if champion is None else [champion]
+    nodes = [*prepared, trainer, *imported, evaluator, acceptance, release, registrar, pusher]
+    return _pipeline(plan, places, metadata, nodes)
+
+
+def _pipeline(
+    plan: Plan, places: Places, metadata: metadata_store_pb2.ConnectionConfig | None, nodes: list[BaseNode]
+) -> Pipeline:
     return Pipeline(
         pipeline_name=pipeline_name(plan),
         pipeline_root=places.pipeline_root,
-        components=[node for node in nodes if node is not None],
+        components=nodes,
         metadata_connection_config=metadata,
         enable_cache=True,
         beam_pipeline_args=BEAM_ARGUMENTS,
@@ -130,12 +137,12 @@ def _examples(plan: Plan) -> BaseNode:
         use_case=plan.use_case,
         spans=spans_to_json(spans),
         first_evaluation_day=plan.first_evaluation_day,
-        code=plan.code,
+        code=plan.maker,
     )
 
 
 def _data_checks(examples: BaseNode, places: Places) -> tuple[BaseNode, BaseNode, BaseNode]:
-    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    statistics = LocalStatisticsGen(examples=examples.outputs["examples"]).with_id("StatisticsGen")
     schema = ImportSchemaGen(schema_file=places.schema_file)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     return statistics, schema, validator
@@ -149,12 +156,17 @@ def _transform(case: UseCase, plan: Plan, examples: BaseNode, schema: BaseNode) 
         preprocessing_fn=case.preprocessing_fn,
         materialize=False,
         disable_statistics=True,
-        custom_config={"code": plan.code},
+        disable_analyzer_cache=True,
+        custom_config={"code": plan.maker},
     )
 
 
 def _custom_config(plan: Plan) -> dict[str, Any]:
-    return {"hyperparameters": plan.parameters["model"], "tuner": plan.parameters["tuner"], "code": plan.code}
+    return {
+        "hyperparameters": plan.parameters["model"],
+        "tuner": plan.parameters["tuner"],
+        "code": plan.maker,
+    }
 
 
 def _tuner(case: UseCase, plan: Plan, examples: BaseNode, schema: BaseNode, transform: BaseNode) -> BaseNode:
@@ -175,14 +187,12 @@ def _trainer(
     examples: BaseNode,
     schema: BaseNode,
     transform: BaseNode,
-    tuner: BaseNode | None,
 ) -> BaseNode:
     return Trainer(
         run_fn=case.run_fn,
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         transform_graph=transform.outputs["transform_graph"],
-        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config=_custom_config(plan),
@@ -210,10 +220,13 @@ def _evaluator(case: UseCase, examples: BaseNode, trainer: BaseNode, champion: B
 
 
 def evaluation_config(case: UseCase, *, with_champion: bool) -> tfma.EvalConfig:
-    """TFMA's figures overall and by each column that slices are cut from. The thresholds are the acceptance gate's."""
+    """What the acceptance gate compares its own figures with, overall and by each column that slices are cut from.
+
+    Few metrics, and none of Keras: TFMA counts row by row in Python, and compiles each of Keras's once for every slice.
+    """
     names = ["candidate", "champion"] if with_champion else ["candidate"]
     columns = dict.fromkeys(feature.column for feature in case.slices)
-    metrics = ("MeanSquaredError", "MeanAbsoluteError", "MeanLabel", "MeanPrediction", "ExampleCount")
+    metrics = ("MeanSquaredError", "ExampleCount")
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
@@ -238,7 +251,7 @@ def _acceptance(plan: Plan, examples: BaseNode, trainer: BaseNode, evaluator: Ba
         use_case=plan.use_case,
         rules=_text(plan.parameters["gates"]),
         champion=str(Path(plan.champion) / ONNX_MODEL) if plan.champion else "",
-        code=plan.code,
+        code=plan.maker,
     )
 
 

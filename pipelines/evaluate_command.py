@@ -12,7 +12,7 @@ import pandas as pd
 
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
-from pedalflow.errors import DataMissing
+from pedalflow.errors import DataMissing, SettingsError
 from pedalflow.quiet import silence
 from pedalflow.run_record import RunRecord, from_json
 from pedalflow.workspace import Workspace
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     arguments = options.parse("evaluate", argv)
     silence(verbose=arguments.verbose)
     record = _read(arguments.run)
-    predictions = pd.read_csv(Workspace(arguments.workspace).runs / record.run_id / "predictions.csv")
+    predictions = _read_predictions(Workspace(arguments.workspace).runs / record.run_id)
     arguments.into.mkdir(parents=True, exist_ok=True)
     text = json.dumps(metrics(record), indent=2) + "\n"
     (arguments.into / "metrics.json").write_text(text, encoding="utf-8")
@@ -56,7 +56,17 @@ def rmse_by(predictions: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
 def _read(path: Path) -> RunRecord:
     if not path.is_file():
         raise DataMissing(f"{path} is missing; `pedalflow --json train … > {path}` writes it")
-    return from_json(path.read_text(encoding="utf-8"))
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (SettingsError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _read_predictions(folder: Path) -> pd.DataFrame:
+    path = folder / "predictions.csv"
+    if not path.is_file():
+        raise DataMissing(f"{path} is missing: the run is of another workspace; name that with --workspace")
+    return pd.read_csv(path)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
+from pedalflow.errors import PedalflowError, RunFailed
 from pedalflow.run_record import NodeTiming
 
 Watch = Callable[[str], None]
@@ -41,10 +43,23 @@ def connection(database: Path) -> metadata_store_pb2.ConnectionConfig:
 
 
 def run_locally(pipeline: Pipeline, database: Path, on_start: Watch) -> LocalRun:
-    """Run all nodes in order; `on_start` hears the name of each as it begins. Errors of a node pass through as they are."""
+    """Run all nodes in order; `on_start` hears the name of each as it begins.
+
+    Raises:
+        PedalflowError: what one of our nodes raised.
+        RunFailed: a node failed in another way; the cause is chained.
+    """
     watcher = NodeWatcher(on_start)
-    with _listening(watcher), _without_arguments():
-        LocalDagRunner().run(pipeline)
+    try:
+        with _listening(watcher), _without_arguments(), redirect_stdout(_Printed()):
+            LocalDagRunner().run(pipeline)
+    except PedalflowError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        raise RunFailed(
+            f"the node {watcher.node} failed with {type(error).__name__}: {said}; `--verbose` shows the traceback"
+        ) from error
     outputs, cached = _outputs_of_last_run(database)
     return LocalRun(outputs, watcher.timings(cached))
 
@@ -54,6 +69,7 @@ class NodeWatcher(logging.Handler):
     """Measures wall and CPU seconds between the lines that LocalDagRunner logs about a node."""
 
     on_start: Watch
+    node: str = "before the first"
     _begun: tuple[float, float] = (0.0, 0.0)
     _measured: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -66,7 +82,8 @@ class NodeWatcher(logging.Handler):
         """Start or stop the clock."""
         if record.msg == STARTED:
             self._begun = time.perf_counter(), time.process_time()
-            self.on_start(str(record.args[0]))  # type: ignore[index]  # the message has one argument
+            self.node = str(record.args[0])  # type: ignore[index]  # the message has one argument
+            self.on_start(self.node)
         elif record.msg == FINISHED:
             now = time.perf_counter(), time.process_time()
             self._measured[str(record.args[0])] = now[0] - self._begun[0], now[1] - self._begun[1]  # type: ignore[index]
@@ -79,16 +96,23 @@ class NodeWatcher(logging.Handler):
         )
 
 
+class _Printed(io.TextIOBase):
+    """What libraries print while they work (KerasTuner does) goes to the log: stdout is for results."""
+
+    def write(self, text: str) -> int:
+        """Log `text`, unless it is blank."""
+        if line := text.strip():
+            logging.getLogger("printed").info(line)
+        return len(text)
+
+
 @contextmanager
 def _listening(handler: logging.Handler) -> Iterator[None]:
-    """Let `handler` hear TFX, which logs to absl at INFO; everyone else goes on hearing errors only.
+    """Let `handler` hear TFX, which logs to absl at INFO. What others show of it is theirs to filter (`pedalflow.quiet`).
 
     The level is set through absl, because TFT lowers it while it works and then puts back what absl remembers.
     """
     logger, verbosity = absl.logging.get_absl_logger(), absl.logging.get_verbosity()
-    others = {other: other.level for other in (*logger.handlers, *logging.root.handlers)}
-    for other, level in others.items():
-        other.setLevel(max(level, logging.ERROR))
     logger.addHandler(handler)
     absl.logging.set_verbosity(absl.logging.INFO)
     try:
@@ -96,8 +120,6 @@ def _listening(handler: logging.Handler) -> Iterator[None]:
     finally:
         absl.logging.set_verbosity(verbosity)
         logger.removeHandler(handler)
-        for other, level in others.items():
-            other.setLevel(level)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from dataclasses import asdict
 
@@ -14,10 +13,10 @@ from pedalflow.long_lived import long_lived
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
 from pedalflow.run_record import RunRecord
-from pedalflow.workspace import Workspace
+from pedalflow.workspace import Workspace, make_workspace
 from pipelines.arrivals.door import prepare
 from pipelines.provenance import REPOSITORY
-from pipelines.train_command import refusal
+from pipelines.train_command import label_unit, refusal
 
 FIRST_SPAN = 1
 REPORT = "report.html"
@@ -29,7 +28,7 @@ def main(argv: list[str]) -> int:
     silence(verbose=arguments.verbose)
     workspace = Workspace(arguments.workspace)
     progress = Progress(sys.stderr)
-    make_workspace(workspace)
+    ensure_workspace(workspace, progress)
     records = play(workspace, arguments.until_span, progress)
     _show(records, workspace, as_json=arguments.json)
     if records[-1].outcome == "refused":
@@ -37,11 +36,16 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def make_workspace(workspace: Workspace) -> None:
-    """Give a new workspace the repository's parameters; an existing one keeps its own."""
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    if not workspace.params.exists():
-        shutil.copy(REPOSITORY / "params.yaml", workspace.params)
+def ensure_workspace(workspace: Workspace, progress: Progress) -> None:
+    """Give a new workspace the repository's parameters; an existing one keeps its own, and hears where they differ."""
+    repositorys = REPOSITORY / "params.yaml"
+    if make_workspace(workspace, repositorys) or workspace.params.read_bytes() == repositorys.read_bytes():
+        return
+    mine = workspace.root == REPOSITORY / "run"  # nobody keeps anything there
+    anew = f"`make clean`, or delete {workspace.root}" if mine else "copy the repository's over it"
+    progress.say(
+        f"{workspace.params} differs from the repository's params.yaml, and is what counts here; to start anew: {anew}"
+    )
 
 
 def play(workspace: Workspace, until_span: int, progress: Progress) -> list[RunRecord]:
@@ -71,7 +75,11 @@ def _show(records: list[RunRecord], workspace: Workspace, *, as_json: bool) -> N
     from pipelines.report.files import write
     from pipelines.report.summary import terminal_table
 
-    report = write([workspace.runs / record.run_id for record in records], workspace.reports / REPORT)
+    report = write(
+        [workspace.runs / record.run_id for record in records],
+        workspace.reports / REPORT,
+        unit=label_unit(workspace),
+    )
     if as_json:
         print(json.dumps({"runs": [asdict(record) for record in records], "report": str(report)}, indent=2))
     else:

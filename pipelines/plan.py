@@ -25,7 +25,11 @@ class PlannedSpan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run does. `champion` is the folder of the blessed release, or None before the first one."""
+    """What one run does.
+
+    `code` is the fingerprint of the sources, `registry` tells one registry from another, `champion` is the folder of the blessed
+    release (None before the first one), and `tune` asks for a search of hyperparameters instead of a model.
+    """
 
     use_case: str
     spans: tuple[PlannedSpan, ...]
@@ -35,8 +39,9 @@ class Plan:
     code: str
     parameters: Mapping[str, Any]
     environment: Mapping[str, str]
-    champion: str | None
-    tune: bool
+    registry: str
+    champion: str | None = None
+    tune: bool = False
 
     @property
     def until_span(self) -> int:
@@ -45,18 +50,13 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """sha256 over all that decides the result; the champion, the paths and the state of the work tree do not."""
-        decides = {
-            "use_case": self.use_case,
-            "spans": [asdict(span.used) for span in self.spans],
-            "first_evaluation_day": self.first_evaluation_day,
-            "commit": self.commit,
-            "code": self.code,
-            "parameters": self.parameters,
-            "environment": self.environment,
-            "tune": self.tune,
-        }
-        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+        """sha256 over all that decides the result; the champion and the paths do not."""
+        return _digest({**self.facts, "registry": self.registry})
+
+    @property
+    def maker(self) -> str:
+        """sha256 over sources and environment: every node carries it, so that no cache outlives the code or an upgrade."""
+        return _digest({"code": self.code, "environment": dict(self.environment)})
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -71,6 +71,10 @@ class Plan:
             "parameters": dict(self.parameters),
             "environment": dict(self.environment),
         }
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def code_fingerprint(root: Path, packages: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-CODE_PACKAGES = ("bikeshare", "components", "pedalflow")
+CODE_PACKAGES = ("bikeshare", "components", "pedalflow", "pipelines")
 ENVIRONMENT = (
     "tfx",
     "tensorflow",
@@ -25,11 +25,11 @@ UNKNOWN = "unknown"
 
 
 def commit() -> tuple[str, bool]:
-    """The commit that is checked out, and whether tracked files differ from it; `unknown` outside a git repository."""
+    """The commit that is checked out, and whether the code differs from it; `unknown` outside a git repository."""
     head = _git("rev-parse", "HEAD")
     if head is None:
         return UNKNOWN, True
-    return head, bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return head, bool(_git("status", "--porcelain", "--", *CODE_PACKAGES))
 
 
 def environment() -> dict[str, str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pedalflow.errors import SettingsError
 
@@ -56,10 +57,18 @@ class GateSettings(Section):
 class RegistrySettings(Section):
     """Where releases are registered."""
 
-    name: str = Field(min_length=1, description="Name of the registered model and of the experiment.")
+    name: str = Field(pattern=r"^[\w.-]+$", description="Name of the registered model and of the experiment.")
     tracking_uri: str | None = Field(
         description="MLflow's tracking URI; null keeps everything inside the workspace."
     )
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _without_password(cls, uri: str | None) -> str | None:
+        """The URI ends up in records and metadata, so a password in it would be no secret for long."""
+        if uri is not None and urlsplit(uri).password is not None:
+            raise ValueError("holds a password; use MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+        return uri
 
 
 class Settings(Section):
@@ -86,7 +95,7 @@ def read_settings(path: Path) -> Settings:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Settings.model_validate(content)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not readable as YAML: {error}") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from pedalflow.columns import Role, with_role
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
 from pedalflow.errors import GateRefused
@@ -43,6 +44,15 @@ def refusal(record: RunRecord) -> str:
     )
 
 
+def label_unit(workspace: Workspace) -> str:
+    """The unit of what the model predicts, as the use case's table of columns has it."""
+    from components.use_cases import load_use_case
+    from pipelines.settings import read_settings
+
+    case = load_use_case(read_settings(workspace.params).use_case)
+    return with_role(case.columns, Role.LABEL)[0].unit
+
+
 def _show(records: Sequence[RunRecord], workspace: Workspace, *, as_json: bool) -> None:
     if as_json:
         print(to_text(records[-1]), end="")
@@ -51,7 +61,9 @@ def _show(records: Sequence[RunRecord], workspace: Workspace, *, as_json: bool) 
     from pipelines.report.summary import terminal_table
 
     report = write(
-        [workspace.runs / r.run_id for r in records], workspace.reports / f"{records[-1].run_id}.html"
+        [workspace.runs / r.run_id for r in records],
+        workspace.reports / f"{records[-1].run_id}.html",
+        unit=label_unit(workspace),
     )
     print(terminal_table(records, report), end="")
 

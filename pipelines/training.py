@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
+from mlflow.exceptions import MlflowException
 
 from components.acceptance import failures
 from components.anomalies import read_anomalies
-from components.registration import Registry, champion_release, fetch_release, promote
+from components.registration import Champion, Registry, champion, fetch_release, promote
 from components.use_cases import load_function, load_use_case
 from components.verdict import read_verdict
-from pedalflow.errors import RunFailed
+from pedalflow.errors import ReleaseBroken, RunFailed
 from pedalflow.frozen_json import from_text, to_text
 from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
-from pedalflow.release import Release, open_release
+from pedalflow.release import REMEDY, Release, open_release
 from pedalflow.run_record import Growth, RunRecord, SpanUsed
 from pedalflow.workspace import Workspace
 from pipelines import provenance
@@ -58,9 +59,20 @@ def train(workspace: Workspace, wish: Wish, progress: Progress) -> RunRecord:
 
     Raises the errors of the data, of the settings and of the pipeline's nodes; in each case the champion stays what it was.
     """
+    settings = read_settings(workspace.params)
     busy = f"another training is at work in {workspace.root}; wait for it, or use another --workspace"
     with exclusive(workspace.state / "train.lock", busy):
-        return _train(workspace, read_settings(workspace.params), wish, progress)
+        if wish.tune:
+            settings = _tune(workspace, settings, wish, progress)
+        return _train(workspace, settings, wish, progress)
+
+
+def _tune(workspace: Workspace, settings: Settings, wish: Wish, progress: Progress) -> Settings:
+    """Search hyperparameters, keep the best in `params.yaml`, and read it again: the training then is one like any other."""
+    plan = replace(resolve(workspace, settings, wish), tune=True)
+    run = _run_pipeline(workspace, plan, _registry(workspace, settings), progress)
+    keep_tuned(workspace.params, run.outputs["Tuner"]["best_hyperparameters"])
+    return read_settings(workspace.params)
 
 
 def _train(workspace: Workspace, settings: Settings, wish: Wish, progress: Progress) -> RunRecord:
@@ -68,21 +80,24 @@ def _train(workspace: Workspace, settings: Settings, wish: Wish, progress: Progr
     plan = resolve(workspace, settings, wish)
     folder = workspace.runs / run_id(plan)
     known = _known_record(folder)
-    champion = known.champion_release if known else champion_release(registry)
-    plan = replace(plan, champion=_release_folder(workspace, registry, champion))
+    with progress.step("asking MLflow for the champion"), _registry_errors(registry):
+        serves = champion(registry)
+        compared = known.champion_release if known else _name(serves)
+        plan = replace(plan, champion=_release_folder(workspace, registry, compared, serves))
     started = _now()
     run = _run_pipeline(workspace, plan, registry, progress)
-    if plan.tune:
-        keep_tuned(workspace.params, run.outputs["Tuner"]["best_hyperparameters"])
-    record = known or _record(plan, run, started, champion)
+    record = known or _record(plan, run, started, compared)
     if known is None:
         _keep(folder, record, run.outputs["AcceptanceGate"]["blessing"] / PREDICTIONS)
-    return _promote(folder, record, registry, wish, again=None if known is None else run)
+    with _registry_errors(registry):
+        return _promote(folder, record, registry, wish, again=None if known is None else run)
 
 
 def has_champion(workspace: Workspace) -> bool:
     """Whether a release serves already."""
-    return champion_release(_registry(workspace, read_settings(workspace.params))) is not None
+    registry = _registry(workspace, read_settings(workspace.params))
+    with _registry_errors(registry):
+        return champion(registry) is not None
 
 
 def known_record(workspace: Workspace, wish: Wish) -> RunRecord | None:
@@ -113,8 +128,7 @@ def resolve(workspace: Workspace, settings: Settings, wish: Wish) -> Plan:
             "gates": settings.gates.model_dump(),
         },
         environment=provenance.environment(),
-        champion=None,
-        tune=wish.tune,
+        registry=f"{settings.registry.tracking_uri} {settings.registry.name}",
     )
 
 
@@ -128,14 +142,31 @@ def _registry(workspace: Workspace, settings: Settings) -> Registry:
     return Registry(uri, settings.registry.name, str(workspace.mlflow_artifacts))
 
 
-def _release_folder(workspace: Workspace, registry: Registry, name: str | None) -> str | None:
+@contextmanager
+def _registry_errors(registry: Registry) -> Iterator[None]:
+    """What MLflow says when it cannot be reached or will not answer, as one sentence of ours."""
+    try:
+        yield
+    except MlflowException as error:
+        first = str(error).splitlines()[0][:200]
+        raise RunFailed(
+            f"MLflow at {registry.tracking_uri} did not answer: {first}; start it, or mend registry.tracking_uri in params.yaml"
+        ) from error
+
+
+def _release_folder(
+    workspace: Workspace, registry: Registry, name: str | None, serves: Champion | None
+) -> str | None:
     """Where the champion lies, fetched from the registry where it is not here; verified, because the comparison rests on it."""
     if name is None:
         return None
     folder = workspace.releases / name
     if not folder.is_dir():
         fetch_release(registry, name, workspace.releases)
-    return str(open_release(folder).folder)
+    release = open_release(folder, name)
+    if serves is not None and serves.release == name and serves.checksum != release.checksum:
+        raise ReleaseBroken(f"{folder} is not the release that the registry knows as {name}; {REMEDY}")
+    return str(folder)
 
 
 def _run_pipeline(workspace: Workspace, plan: Plan, registry: Registry, progress: Progress) -> LocalRun:
@@ -159,7 +190,7 @@ def _run_pipeline(workspace: Workspace, plan: Plan, registry: Registry, progress
 def _write_schema(workspace: Workspace, plan: Plan) -> Path:
     """The curated schema as a file named after the code that made it: TFX's cache looks at the name only."""
     schema = load_function(load_use_case(plan.use_case).schema)()
-    path = workspace.state / "schemas" / f"{plan.code[:16]}.pbtxt"
+    path = workspace.state / "schemas" / f"{plan.maker[:16]}.pbtxt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text_format.MessageToString(schema), encoding="utf-8")
     return path
@@ -170,7 +201,7 @@ def _known_record(folder: Path) -> RunRecord | None:
     return from_text(RunRecord, path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _record(plan: Plan, run: LocalRun, started: str, champion: str | None) -> RunRecord:
+def _record(plan: Plan, run: LocalRun, started: str, compared: str | None) -> RunRecord:
     outputs = run.outputs
     verdict = read_verdict(outputs["AcceptanceGate"]["blessing"])
     release = open_release(outputs["ReleaseBuilder"]["release"])
@@ -191,7 +222,7 @@ def _record(plan: Plan, run: LocalRun, started: str, champion: str | None) -> Ru
         dirty=plan.dirty,
         release_id=release.name,
         model_version=registered["version"],
-        champion_release=champion,
+        champion_release=compared,
         candidate=scores.candidate,
         naive=scores.naive,
         champion=scores.champion,
@@ -213,13 +244,17 @@ def _promote(
 
     `again` is the run where the plan had a record before: it changes nothing but the timings.
     """
-    serves = champion_release(registry)
+    serves = _name(champion(registry))
     if (
         record.outcome == CHALLENGER
         and wish.promote
         and serves in (record.champion_release, record.release_id)
     ):
-        promote(registry, _version(record))
+        if record.model_version is None or record.release_id is None:
+            raise RunFailed(
+                f"run {record.run_id} was blessed but not registered; delete {folder} and train again"
+            )
+        promote(registry, record.model_version, record.release_id)
         promoted = replace(record, outcome=PROMOTED)
         _write(folder / RECORD, promoted)
         return promoted
@@ -228,12 +263,8 @@ def _promote(
     return record
 
 
-def _version(record: RunRecord) -> str:
-    if record.model_version is None:
-        raise RunFailed(
-            f"release {record.release_id} was blessed but has no model version; run the same command again"
-        )
-    return record.model_version
+def _name(serves: Champion | None) -> str | None:
+    return None if serves is None else serves.release
 
 
 def _growth(release: Release) -> Growth:

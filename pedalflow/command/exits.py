@@ -33,6 +33,7 @@ RUN_FAILED = Exit(
     7, "a pipeline run failed, or a release is broken", (errors.RunFailed, errors.ReleaseBroken)
 )
 INTERRUPTED = Exit(130, "stopped by Ctrl-C; nothing is left half-registered")
+OUTPUT_CLOSED = Exit(141, "whatever read the output stopped reading, as `| head` does")
 
 EXITS = (
     OK,
@@ -44,6 +45,7 @@ EXITS = (
     ANOMALIES,
     RUN_FAILED,
     INTERRUPTED,
+    OUTPUT_CLOSED,
 )
 
 

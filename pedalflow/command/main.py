@@ -16,6 +16,8 @@ from pedalflow.command.outermost import outermost
 from pedalflow.errors import SettingsError
 
 WORKSPACE_VARIABLE = "PEDALFLOW_WORKSPACE"
+# These work without params.yaml: `loop` brings its own, `doctor` looks at any folder, `evaluate` reads one run.
+NEED_NO_WORKSPACE = ("loop", "doctor", "evaluate")
 
 
 def _epilog() -> str:
@@ -54,12 +56,33 @@ def _common_flags(front: argparse.Namespace) -> list[str]:
     return ["--workspace", str(folder), *flags]
 
 
+def _ensure_workspace(name: str, parsed: argparse.Namespace) -> None:
+    """Refuse a folder that is no workspace, which is nearly always a slip of the pen; `data prepare` makes it one.
+
+    Raises SettingsError that names the folder.
+    """
+    folder: Path = parsed.workspace
+    if name in NEED_NO_WORKSPACE or (folder / "params.yaml").is_file():
+        return
+    if name == "data" and parsed.action == "prepare":
+        from pedalflow.workspace import Workspace, make_workspace
+
+        make_workspace(Workspace(folder), options.ROOT / "params.yaml")
+        print(f"{folder} is a new workspace; its params.yaml is a copy of the repository's", file=sys.stderr)
+        return
+    raise SettingsError(
+        f"{folder} is not a workspace, it has no params.yaml; look at --workspace and ${WORKSPACE_VARIABLE}, "
+        f"or make it one with: pedalflow --workspace {folder} data prepare"
+    )
+
+
 def run(argv: Sequence[str]) -> int:
     """Carries out one command line. Returns an exit code where the front door did the work itself."""
     front = front_parser().parse_args(argv)
     entry = table.command(front.command)
     arguments = [*_common_flags(front), *front.rest]
     parsed = options.parse(entry.name, arguments)
+    _ensure_workspace(entry.name, parsed)
     if entry.runtime is None:
         from pedalflow.command import (
             doctor,

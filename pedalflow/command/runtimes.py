@@ -26,6 +26,8 @@ QUIET = {
     # Ours are UserWarnings and pass; pedalflow.quiet sorts the rest by where it comes from.
     "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning,ignore::PendingDeprecationWarning",
 }
+# MLflow waits minutes for a server that is not there unless it is told otherwise; what the user sets stays.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 # A reference platform does not report on its users.
 PRIVATE = {"MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true"}
 
@@ -46,7 +48,7 @@ def surroundings(base: Mapping[str, str], verbose: bool) -> dict[str, str]:
     settings = {
         key: value for key, value in base.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     }
-    return settings | REPRODUCIBLE | PRIVATE | ({} if verbose else QUIET)
+    return PATIENCE | settings | REPRODUCIBLE | PRIVATE | ({} if verbose else QUIET)
 
 
 def start(runtime: str, module: str, arguments: Sequence[str], verbose: bool) -> NoReturn:

@@ -19,7 +19,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from components.acceptance import Evaluation
-from components.registration import Evidence, Registry, champion_release, fetch_release, promote, register
+from components.registration import Champion, Evidence, Registry, champion, fetch_release, promote, register
 from components.verdict import Verdict
 from pedalflow.columns import Column, Kind, Role
 from pedalflow.errors import ReleaseBroken
@@ -107,9 +107,11 @@ def test_a_release_registers_serves_and_comes_back_over_http(registry: Registry,
 
     registered = register(registry, release, verdict, evidence, (COLUMN,), {"pedalflow.commit": "abc"})
     assert registered.version == "1"
-    assert champion_release(registry) is None
-    promote(registry, registered.version)
-    assert champion_release(registry) == release.name
+    assert champion(registry) is None
+    with pytest.raises(ReleaseBroken, match="nothing was promoted"):
+        promote(registry, registered.version, "r-another")
+    promote(registry, registered.version, release.name)
+    assert champion(registry) == Champion(release.name, release.checksum)
 
     fetched = fetch_release(registry, release.name, tmp_path / "elsewhere")
     assert fetched == tmp_path / "elsewhere" / release.name

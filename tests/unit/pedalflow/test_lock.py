@@ -17,7 +17,11 @@ HOLD += "with exclusive(Path(sys.argv[1]), 'busy'):\n    print('held', flush=Tru
 
 def test_a_second_holder_is_refused_with_the_given_sentence(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    with exclusive(lock, "first"), pytest.raises(RunFailed, match="at work"), exclusive(lock, "somebody is at work"):
+    with (
+        exclusive(lock, "first"),
+        pytest.raises(RunFailed, match="at work"),
+        exclusive(lock, "somebody is at work"),
+    ):
         raise AssertionError("the lock was given twice")
 
 
@@ -41,5 +45,9 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
 
 
 def test_waiting_ends_after_the_given_time(tmp_path: Path) -> None:
-    with exclusive(tmp_path / "lock", "first"), pytest.raises(RunFailed), exclusive(tmp_path / "lock", "second", timeout_s=0.1):
+    with (
+        exclusive(tmp_path / "lock", "first"),
+        pytest.raises(RunFailed),
+        exclusive(tmp_path / "lock", "second", timeout_s=0.1),
+    ):
         raise AssertionError("the lock was given twice")
