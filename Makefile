@@ -9,8 +9,8 @@ help: ## this text
 	@echo "make TARGET, where TARGET is one of:"
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 	@echo
-	@echo "A newcomer types \`make run\`. After it, \`.venv/dev/bin/pedalflow --help\` shows the commands behind the loop,"
-	@echo "and \`.venv/dev/bin/pedalflow doctor\` says what is wrong with this machine."
+	@echo "A newcomer types \`make run\`. After it, \`.venv/pipelines/bin/pedalflow --help\` shows the commands behind the"
+	@echo "loop, and \`.venv/pipelines/bin/pedalflow doctor\` says what is wrong with this machine."
 
 run: ## set everything up and play the whole loop on the real data, in the workspace run/
 	@$(SETUP) dev pipelines
@@ -26,7 +26,7 @@ check: ## lint, types, import rules and unit tests, in under two minutes
 
 bench: ## measure quality, cost and scale against the peers, and print the table of docs/benchmarks.md
 	@$(SETUP) dev pipelines
-	@.venv/pipelines/bin/python -m bench.run
+	@.venv/pipelines/bin/python -W ignore -m bench all
 
 setup: ## build the environments (all of them, or ENVIRONMENTS="pipelines serving")
 	@$(SETUP) $(ENVIRONMENTS)

@@ -190,6 +190,31 @@ def test_a_hyperparameter_out_of_range_is_refused_by_name(field: str, value: obj
         Hyperparameters.from_mapping({field: value})
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        ("learning_rate", "fast", "a finite number"),
+        ("learning_rate", float("nan"), "a finite number"),
+        ("weight_decay", True, "a finite number"),
+        ("epochs", 2.5, "a whole number"),
+        ("members", True, "a whole number"),
+        ("seed", None, "a whole number"),
+        ("units", 64, "a list of whole numbers"),
+        ("units", "64", "a list of whole numbers"),
+        ("units", [64, 8.0], "a list of whole numbers"),
+    ],
+)
+def test_a_hyperparameter_of_another_type_is_refused_with_its_name_and_what_it_must_be(
+    field: str, value: object, wanted: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{field} is .*must be {wanted}"):
+        Hyperparameters.from_mapping({field: value})
+
+
+def test_a_whole_number_is_a_number() -> None:
+    assert Hyperparameters.from_mapping({"learning_rate": 1, "weight_decay": 0}).learning_rate == 1
+
+
 def test_a_list_of_units_from_a_parameter_file_equals_the_tuple() -> None:
     assert Hyperparameters.from_mapping({"units": [8, 4]}) == Hyperparameters(units=(8, 4))
 

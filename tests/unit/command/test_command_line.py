@@ -12,6 +12,7 @@ import pytest
 
 from pedalflow import errors
 from pedalflow.command import exits, main, options, runtimes, table
+from pedalflow.workspace import Workspace, make_workspace
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = [entry.name for entry in table.COMMANDS]
@@ -33,6 +34,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[str], 
     monkeypatch.setattr(runtimes, "start", start)
     monkeypatch.delenv(main.WORKSPACE_VARIABLE, raising=False)
     return seen
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A folder that the front door takes for a workspace."""
+    (tmp_path / "params.yaml").write_text("use_case: bikeshare\n", encoding="utf-8")
+    return tmp_path
 
 
 def pedalflow(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -109,19 +117,22 @@ def test_importing_the_front_door_loads_nothing_but_the_standard_library_and_ped
 
 
 def test_options_before_and_after_the_command_reach_the_runtime(
-    started: list[tuple[str, str, list[str], bool]], tmp_path: Path
+    started: list[tuple[str, str, list[str], bool]], workspace: Path
 ) -> None:
     with pytest.raises(Started):
-        main.run(["--workspace", str(tmp_path), "--json", "train", "--until-span", "3", "--verbose"])
+        main.run(["--workspace", str(workspace), "--json", "train", "--until-span", "3", "--verbose"])
     runtime, module, arguments, verbose = started[0]
     assert (runtime, module, verbose) == ("pipelines", "pipelines.train_command", True)
     parsed = options.parse("train", arguments)
-    assert (parsed.workspace, parsed.json, parsed.verbose, parsed.until_span) == (tmp_path, True, True, 3)
+    assert (parsed.workspace, parsed.json, parsed.verbose, parsed.until_span) == (workspace, True, True, 3)
 
 
 def test_the_workspace_is_the_flag_then_the_variable_then_the_repository(
     started: list[tuple[str, str, list[str], bool]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("flag", "variable"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "params.yaml").touch()
     for flags, variable in (
         (["--workspace", str(tmp_path / "flag")], "variable"),
         ([], "variable"),
@@ -139,6 +150,61 @@ def test_a_workspace_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
     done = pedalflow("--workspace", str(tmp_path / "file"), "status")
     assert done.returncode == exits.USAGE.code
     assert done.stderr.startswith("pedalflow: the workspace") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["train", "--until-span", "1"],
+        ["data", "list"],
+        ["data", "arrive", "x.csv"],
+        ["data", "quarantine"],
+    ],
+)
+def test_a_folder_without_parameters_is_no_workspace_and_is_named(
+    started: list[tuple[str, str, list[str], bool]], tmp_path: Path, arguments: list[str]
+) -> None:
+    folder = tmp_path / "mistyped"
+    with pytest.raises(errors.SettingsError, match=rf"{folder} is not a workspace"):
+        main.run(["--workspace", str(folder), *arguments])
+    assert started == [] and not folder.exists()
+
+
+@pytest.mark.parametrize("arguments", [["loop"], ["evaluate", "run.json"]])
+def test_loop_and_evaluate_take_any_folder(
+    started: list[tuple[str, str, list[str], bool]], tmp_path: Path, arguments: list[str]
+) -> None:
+    with pytest.raises(Started):
+        main.run(["--workspace", str(tmp_path / "new"), *arguments])
+    assert not (tmp_path / "new").exists()
+
+
+def test_prepare_makes_a_new_workspace_with_the_repositorys_parameters_and_says_so_once(
+    started: list[tuple[str, str, list[str], bool]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "deep" / "new"
+    for _ in range(2):
+        with pytest.raises(Started):
+            main.run(["--workspace", str(folder), "data", "prepare"])
+    assert (
+        capsys.readouterr().err
+        == f"{folder} is a new workspace; its params.yaml is a copy of the repository's\n"
+    )
+    assert [path.name for path in folder.iterdir()] == ["params.yaml"]
+    assert (folder / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_a_workspace_keeps_its_own_parameters(workspace: Path) -> None:
+    before = (workspace / "params.yaml").read_bytes()
+    assert not make_workspace(Workspace(workspace), ROOT / "params.yaml")
+    assert (workspace / "params.yaml").read_bytes() == before
+
+
+def test_a_folder_that_cannot_become_a_workspace_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.SettingsError, match=rf"{tmp_path}/file/below cannot become a workspace"):
+        make_workspace(Workspace(tmp_path / "file" / "below"), ROOT / "params.yaml")
 
 
 def test_data_options_are_read(tmp_path: Path) -> None:

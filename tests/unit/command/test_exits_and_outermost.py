@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +15,7 @@ from pedalflow import errors
 from pedalflow.command import exits
 from pedalflow.command.outermost import outermost
 
+ROOT = Path(__file__).resolve().parents[3]
 FAMILY = [
     value
     for value in vars(errors).values()
@@ -71,3 +77,67 @@ def test_ctrl_c_is_a_sentence_and_130(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_main_that_returns_decides_itself() -> None:
     assert outermost(lambda argv: len(argv), ["a", "b"]) == 2
+
+
+def _behind_a_reader_that_leaves(body: str, workspace: Path) -> tuple[int, str]:
+    """Exit code and stderr of `outermost` around a main with this body, whose reader goes away after a line."""
+    code = (
+        "import os, sys\nfrom pedalflow.command.outermost import outermost\n"
+        f"def main(argv):\n    print('first', flush=True); sys.stdin.read(1); {body}\nsys.exit(outermost(main))\n"
+    )
+    command = [sys.executable, "-c", code, "--workspace", str(workspace)]
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, env=buffered, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+        assert child.stdout.readline() == "first\n"
+        child.stdout.close()
+        child.stdin.write("x")
+        child.stdin.close()
+        said = child.stderr.read()
+        return child.wait(), said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print('x' * 1_000_000); return 0",  # fails while main writes
+        "print('second'); return 0",  # fails when the rest is flushed
+        "print('help'); sys.exit(0)",  # what argparse does
+    ],
+)
+def test_a_reader_that_goes_away_ends_the_command_quietly(body: str, tmp_path: Path) -> None:
+    code, said = _behind_a_reader_that_leaves(body, tmp_path)
+    assert (code, said) == (exits.OUTPUT_CLOSED.code, "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refusal_keeps_its_code_where_nobody_reads(tmp_path: Path) -> None:
+    assert _behind_a_reader_that_leaves("print('refused'); return 4", tmp_path)[0] == exits.GATE_REFUSED.code
+
+
+def test_a_broken_pipe_that_is_not_the_output_is_an_error_like_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outermost(_raising(BrokenPipeError("worker gone")), ["--workspace", str(tmp_path)]) == 1
+    assert "unexpected BrokenPipeError: worker gone" in capsys.readouterr().err
+
+
+def test_sigterm_cleans_up_and_ends_like_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    cleaned = []
+
+    def main(argv: list[str]) -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        finally:
+            cleaned.append("yes")
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert outermost(main, []) == exits.INTERRUPTED.code
+    assert cleaned == ["yes"]
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert "SIGTERM" in capsys.readouterr().err
