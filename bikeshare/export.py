@@ -89,9 +89,8 @@ def export_onnx(saved_model: Path, path: Path) -> None:
         )
     try:
         onnx.checker.check_model(proto)
-    except (
-        onnx.checker.ValidationError
-    ) as error:  # tf2onnx leaves what it cannot convert under the name TensorFlow has for it
+    except onnx.checker.ValidationError as error:
+        # tf2onnx leaves what it cannot convert under the name that TensorFlow has for it.
         said = str(error).splitlines()[0]
         raise ReleaseBroken(
             f"the ONNX export is not valid ({said}); replace the operation in the model"

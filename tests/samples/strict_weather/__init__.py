@@ -1,0 +1,1 @@
+"""A use case for tests: bike sharing with a curated schema that the real data breaks."""

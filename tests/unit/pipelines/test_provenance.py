@@ -1,0 +1,73 @@
+"""Where the code came from: a commit, a changed work tree, or no git at all."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipelines import provenance
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "bikeshare").mkdir()
+    for name in ("bikeshare/code.py", "notes.md"):
+        (tmp_path / name).write_text("1", encoding="utf-8")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
+    return tmp_path
+
+
+def test_clean_work_tree_is_its_commit(repository: Path) -> None:
+    assert provenance.commit() == (git(repository, "rev-parse", "HEAD"), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "dirty"),
+    [("bikeshare/code.py", True), ("bikeshare/new.py", True), ("notes.md", False), ("new.md", False)],
+)
+def test_changed_or_new_code_is_told_and_other_files_are_not(
+    repository: Path, name: str, dirty: bool
+) -> None:
+    (repository / name).write_text("2", encoding="utf-8")
+    assert provenance.commit()[1] is dirty
+
+
+def test_outside_git_the_commit_is_unknown_and_never_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
+    assert provenance.commit() == ("unknown", True)
+
+
+def test_without_git_installed_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert provenance.commit() == ("unknown", True)
+
+
+def test_environment_names_what_decides_the_bytes_of_a_release() -> None:
+    found = provenance.environment()
+    assert {
+        "python",
+        "tfx",
+        "tensorflow",
+        "tensorflow-transform",
+        "keras",
+        "numpy",
+        "onnx",
+        "tf2onnx",
+    } <= set(found)
+    assert found["tfx"].startswith("1.")
