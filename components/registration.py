@@ -105,7 +105,7 @@ def register(
         _log_model(client, run_id, release, features, evidence.example)
     if failures(verdict.gates):
         return Registered(run_id, None)
-    number = _create_version(client, registry, run_id, release, verdict)
+    number = _create_version(client, registry, run_id, release, verdict, tags)
     _make_challenger(client, registry, number)
     return Registered(run_id, number)
 
@@ -216,7 +216,12 @@ def _recorded_run(
 
 
 def _create_version(
-    client: MlflowClient, registry: Registry, run_id: str, release: Release, verdict: Verdict
+    client: MlflowClient,
+    registry: Registry,
+    run_id: str,
+    release: Release,
+    verdict: Verdict,
+    tags: Mapping[str, str],
 ) -> str:
     source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
     rmse = verdict.evaluation.candidate.rmse
@@ -225,7 +230,7 @@ def _create_version(
         registry.name,
         source,
         run_id,
-        tags={RELEASE_TAG: release.name, CHECKSUM_TAG: release.checksum},
+        tags={**tags, RELEASE_TAG: release.name, CHECKSUM_TAG: release.checksum},
         description=f"{release.name}: RMSE {rmse:.1f} on {days}",
     )
     return str(created.version)

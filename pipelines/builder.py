@@ -116,7 +116,7 @@ def _pipeline(
 
 def pipeline_name(plan: Plan) -> str:
     """Lower case with hyphens, as Kubeflow wants it."""
-    return f"{plan.use_case}-training"
+    return f"{plan.use_case.replace('.', '-').replace('_', '-').lower()}-training"
 
 
 def lineage_tags(plan: Plan) -> dict[str, str]:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-CODE_PACKAGES = ("bikeshare", "components", "pedalflow", "pipelines")
+PLATFORM = ("components", "pedalflow", "pipelines")
 ENVIRONMENT = (
     "tfx",
     "tensorflow",
@@ -24,12 +24,17 @@ ENVIRONMENT = (
 UNKNOWN = "unknown"
 
 
-def commit() -> tuple[str, bool]:
-    """The commit that is checked out, and whether the code differs from it; `unknown` outside a git repository."""
+def code_folders(use_case: str) -> tuple[str, ...]:
+    """The folders whose sources decide a release of the use case with this dotted name, below the repository."""
+    return (use_case.replace(".", "/"), *PLATFORM)
+
+
+def commit(folders: tuple[str, ...]) -> tuple[str, bool]:
+    """The commit that is checked out, and whether the code in `folders` differs from it; `unknown` outside a git repository."""
     head = _git("rev-parse", "HEAD")
     if head is None:
         return UNKNOWN, True
-    return head, bool(_git("status", "--porcelain", "--", *CODE_PACKAGES))
+    return head, bool(_git("status", "--porcelain", "--", *folders))
 
 
 def environment() -> dict[str, str]:

@@ -113,7 +113,8 @@ def resolve(workspace: Workspace, settings: Settings, wish: Wish) -> Plan:
     spans = tuple(
         PlannedSpan(SpanUsed(s.number, s.rows, s.first, s.last, s.md5), s.path) for s in chosen.spans
     )
-    commit, dirty = provenance.commit()
+    folders = provenance.code_folders(settings.use_case)
+    commit, dirty = provenance.commit(folders)
     model = load_function(case.hyperparameters)(settings.model)
     return Plan(
         use_case=settings.use_case,
@@ -121,7 +122,7 @@ def resolve(workspace: Workspace, settings: Settings, wish: Wish) -> Plan:
         first_evaluation_day=chosen.evaluation_first.isoformat(),
         commit=commit,
         dirty=dirty,
-        code=code_fingerprint(provenance.REPOSITORY, provenance.CODE_PACKAGES),
+        code=code_fingerprint(provenance.REPOSITORY, folders),
         parameters={
             "model": model,
             "tuner": settings.tuner.model_dump(),

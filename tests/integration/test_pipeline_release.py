@@ -187,6 +187,8 @@ def test_model_version_is_champion_with_lineage(first: Trained, release: Release
     assert aliases(first.workspace) == {"champion": first.record.model_version}
     assert version.tags["pedalflow.release"] == release.name
     assert version.tags["pedalflow.checksum"] == release.checksum
+    assert version.tags["pedalflow.commit"] == project.commit
+    assert json.loads(version.tags["pedalflow.spans"]) == {"1": first.record.spans[0].md5}
     run = MlflowClient(first.workspace.mlflow_uri).get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["pedalflow.commit"] == project.commit

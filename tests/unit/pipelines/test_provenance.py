@@ -9,6 +9,8 @@ import pytest
 
 from pipelines import provenance
 
+FOLDERS = provenance.code_folders("bikeshare")
+
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
@@ -31,7 +33,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_clean_work_tree_is_its_commit(repository: Path) -> None:
-    assert provenance.commit() == (git(repository, "rev-parse", "HEAD"), False)
+    assert provenance.commit(FOLDERS) == (git(repository, "rev-parse", "HEAD"), False)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_changed_or_new_code_is_told_and_other_files_are_not(
     repository: Path, name: str, dirty: bool
 ) -> None:
     (repository / name).write_text("2", encoding="utf-8")
-    assert provenance.commit()[1] is dirty
+    assert provenance.commit(FOLDERS)[1] is dirty
 
 
 def test_outside_git_the_commit_is_unknown_and_never_clean(
@@ -50,12 +52,12 @@ def test_outside_git_the_commit_is_unknown_and_never_clean(
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
-    assert provenance.commit() == ("unknown", True)
+    assert provenance.commit(FOLDERS) == ("unknown", True)
 
 
 def test_without_git_installed_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert provenance.commit() == ("unknown", True)
+    assert provenance.commit(FOLDERS) == ("unknown", True)
 
 
 def test_environment_names_what_decides_the_bytes_of_a_release() -> None:
@@ -71,3 +73,7 @@ def test_environment_names_what_decides_the_bytes_of_a_release() -> None:
         "tf2onnx",
     } <= set(found)
     assert found["tfx"].startswith("1.")
+
+
+def test_the_code_of_a_use_case_in_another_package_counts() -> None:
+    assert provenance.code_folders("teams.trams") == ("teams/trams", "components", "pedalflow", "pipelines")
