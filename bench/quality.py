@@ -75,7 +75,7 @@ def run(data: Path, quick: bool, tolerance: float) -> dict[str, Any]:
     figures = [*bench.one_year(), *bench.half_year()]
     rolling_figures, months = bench.rolling(tolerance)
     return {
-        "command": " ".join(["python -m bench.quality", *sys.argv[1:]]),
+        "command": "python -m bench quality" + (" --quick" if quick else ""),
         "date": datetime.date.today().isoformat(),
         "machine": _machine(),
         "quick": quick,

@@ -90,7 +90,26 @@ def _train(workspace: Workspace, settings: Settings, wish: Wish, progress: Progr
     if known is None:
         _keep(folder, record, run.outputs["AcceptanceGate"]["blessing"] / PREDICTIONS)
     with _registry_errors(registry):
-        return _promote(folder, record, registry, wish, again=None if known is None else run)
+        serves_now = _name(champion(registry))
+        if may_promote(record, wish, serves_now):
+            return _promote(folder, record, registry)
+    if record.outcome == CHALLENGER and wish.promote:
+        progress.say(
+            f"{record.release_id} was judged against {record.champion_release or 'no champion'}, but {serves_now} serves now: "
+            "it is not promoted. A new commit, span or parameter asks anew"
+        )
+    if known is not None and record.outcome != REFUSED:
+        return replace(record, outcome=UNCHANGED, timings=run.timings)
+    return record
+
+
+def may_promote(record: RunRecord, wish: Wish, serves: str | None) -> bool:
+    """A blessed challenger becomes champion where that is wished and the champion of now is the one it was judged against.
+
+    It may also serve already: a promotion that was interrupted before it was recorded.
+    """
+    judged = serves in (record.champion_release, record.release_id)
+    return record.outcome == CHALLENGER and wish.promote and judged
 
 
 def has_champion(workspace: Workspace) -> bool:
@@ -238,30 +257,16 @@ def _record(plan: Plan, run: LocalRun, started: str, compared: str | None) -> Ru
     )
 
 
-def _promote(
-    folder: Path, record: RunRecord, registry: Registry, wish: Wish, *, again: LocalRun | None
-) -> RunRecord:
-    """Make a blessed challenger the champion, where that is wished and it was compared with the champion of now.
-
-    `again` is the run where the plan had a record before: it changes nothing but the timings.
-    """
-    serves = _name(champion(registry))
-    if (
-        record.outcome == CHALLENGER
-        and wish.promote
-        and serves in (record.champion_release, record.release_id)
-    ):
-        if record.model_version is None or record.release_id is None:
-            raise RunFailed(
-                f"run {record.run_id} was blessed but not registered; delete {folder} and train again"
-            )
-        promote(registry, record.model_version, record.release_id)
-        promoted = replace(record, outcome=PROMOTED)
-        _write(folder / RECORD, promoted)
-        return promoted
-    if again is not None and record.outcome != REFUSED:
-        return replace(record, outcome=UNCHANGED, timings=again.timings)
-    return record
+def _promote(folder: Path, record: RunRecord, registry: Registry) -> RunRecord:
+    """Move the alias, then write it down; interrupted between the two, the next call does both again."""
+    if record.model_version is None or record.release_id is None:
+        raise RunFailed(
+            f"run {record.run_id} was blessed but not registered; delete {folder} and train again"
+        )
+    promote(registry, record.model_version, record.release_id)
+    promoted = replace(record, outcome=PROMOTED)
+    _write(folder / RECORD, promoted)
+    return promoted
 
 
 def _name(serves: Champion | None) -> str | None:
