@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-DAYS_PER_YEAR = 365.25
+from bikeshare.calendar import DAYS_PER_YEAR
+
 CODES = ("hr", "weekday", "workingday", "holiday", "weathersit", "season")
 NUMBERS = ("temp", "atemp", "hum", "windspeed")
 

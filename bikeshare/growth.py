@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-DAYS_PER_YEAR = 365.25
+from bikeshare.calendar import DAYS_PER_YEAR
+
 MATCH_DISTANCE_DAYS = 365
 MINIMUM_MATCHED_DAYS = 14
 WINDOW_MATCHED_DAYS = 56

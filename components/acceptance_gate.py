@@ -14,6 +14,7 @@ from tfx.types import standard_artifacts
 from components.acceptance import Rules, failures
 from components.use_cases import load_use_case
 from components.verdict import assess, check_against_tfma, write_verdict
+from pedalflow.release import ONNX_MODEL, TRAINED_EXTRA
 
 
 @component
@@ -29,7 +30,7 @@ def AcceptanceGate(
 ) -> None:
     """`rules` is JSON; `champion` is the ONNX model of the blessed release, or empty before the first one; `code` tells the cache apart."""
     case = load_use_case(use_case)
-    candidate = Path(model.uri) / "Format-Serving" / "assets.extra" / "model.onnx"
+    candidate = Path(model.uri) / TRAINED_EXTRA / ONNX_MODEL
     verdict, predictions = assess(
         case, Path(examples.uri), candidate, Path(champion) if champion else None, Rules(**json.loads(rules))
     )

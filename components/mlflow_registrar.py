@@ -12,6 +12,7 @@ from components.registration import Evidence, Registry, register
 from components.use_cases import load_use_case
 from components.verdict import read_verdict
 from pedalflow.release import open_release
+from pedalflow.run_record import PREDICTIONS
 
 EXAMPLE_ROWS = 3
 
@@ -29,7 +30,7 @@ def MlflowRegistrar(
 ) -> None:
     """`registry` and `tags` are JSON. The output holds the MLflow run and, for a blessed release, the model version."""
     evidence = Evidence(
-        predictions=Path(blessing.uri) / "predictions.csv",
+        predictions=Path(blessing.uri) / PREDICTIONS,
         training_logs=Path(model_run.uri),
         example=read_split(Path(examples.uri) / "Split-eval").head(EXAMPLE_ROWS),
     )

@@ -22,7 +22,6 @@ from typing import Any
 import mlflow.artifacts
 import mlflow.onnx
 import numpy as np
-import numpy.typing as npt
 import onnx
 import pandas as pd
 from mlflow import MlflowClient
@@ -32,7 +31,7 @@ from mlflow.models import infer_signature
 
 from components.acceptance import failures
 from components.release_store import push_release
-from components.scoring import NUMPY_TYPES
+from components.scoring import graph_inputs
 from components.verdict import Verdict
 from pedalflow.columns import Column
 from pedalflow.errors import ReleaseBroken
@@ -253,7 +252,7 @@ def _log_model(
 ) -> None:
     """The release as an MLflow model: its ONNX graph with signature and input example, the whole release in `release/`."""
     graph = onnx.load(release.folder / ONNX_MODEL)
-    rows = mlflow_rows(features, example)
+    rows = graph_inputs(features, example)
     signature = infer_signature(rows, {"count": np.zeros((1, 1), np.float32)})
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / MODEL_FOLDER
@@ -269,11 +268,6 @@ def _log_model(
         )
         shutil.copytree(release.folder, model / RELEASE_FOLDER)
         client.log_artifacts(run_id, str(model), MODEL_FOLDER)
-
-
-def mlflow_rows(features: Sequence[Column], rows: pd.DataFrame) -> dict[str, npt.NDArray[np.generic]]:
-    """Raw features as the ONNX graph takes them: [rows, 1] arrays by name."""
-    return {c.name: rows[c.name].to_numpy(NUMPY_TYPES[c.kind]).reshape(-1, 1) for c in features}
 
 
 def _run_tags(release: Release, verdict: Verdict, tags: Mapping[str, str]) -> dict[str, str]:

@@ -26,9 +26,9 @@ def build_release(
     Only what the same commit and data make again goes in: the comparison with the champion of the day does not.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    extra = model / "Format-Serving" / "assets.extra"
+    extra = model / release.TRAINED_EXTRA
     shutil.copytree(model, folder / release.MODEL_ARTIFACT, ignore=shutil.ignore_patterns("assets.extra"))
-    shutil.copy(extra / "model.onnx", folder / release.ONNX_MODEL)
+    shutil.copy(extra / release.ONNX_MODEL, folder / release.ONNX_MODEL)
     shutil.copy(next(schema.glob("*.pbtxt")), folder / release.SCHEMA)
     _write_json(folder / release.REQUEST_SCHEMA, load_function(case.request_schema)())
     growth = json.loads((extra / GROWTH).read_text(encoding="utf-8"))

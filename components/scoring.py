@@ -20,5 +20,9 @@ def predict(onnx_model: Path, features: Sequence[Column], rows: pd.DataFrame) ->
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(onnx_model), options, providers=["CPUExecutionProvider"])
-    inputs = {c.name: rows[c.name].to_numpy(NUMPY_TYPES[c.kind]).reshape(-1, 1) for c in features}
-    return session.run(None, inputs)[0].reshape(-1).astype(np.float64)
+    return session.run(None, graph_inputs(features, rows))[0].reshape(-1).astype(np.float64)
+
+
+def graph_inputs(features: Sequence[Column], rows: pd.DataFrame) -> dict[str, npt.NDArray[np.generic]]:
+    """Raw features as the ONNX graph takes them: [rows, 1] arrays by name."""
+    return {c.name: rows[c.name].to_numpy(NUMPY_TYPES[c.kind]).reshape(-1, 1) for c in features}

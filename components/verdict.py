@@ -14,7 +14,7 @@ from components.scoring import predict
 from components.use_cases import model_columns
 from pedalflow.errors import ReleaseBroken
 from pedalflow.frozen_json import from_text, to_text
-from pedalflow.run_record import GateResult
+from pedalflow.run_record import PREDICTIONS, GateResult
 from pedalflow.use_case import UseCase
 
 AGREEMENT = 1e-3  # greatest relative difference between TFMA's RMSE and ours; both sum float32 predictions
@@ -79,7 +79,7 @@ def write_verdict(verdict: Verdict, predictions: pd.DataFrame, folder: Path) -> 
     """Write `verdict.json` and `predictions.csv`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "verdict.json").write_text(to_text(verdict), encoding="utf-8")
-    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.3f")
+    predictions.to_csv(folder / PREDICTIONS, index=False, float_format="%.3f")
 
 
 def read_verdict(folder: Path) -> Verdict:

@@ -28,6 +28,7 @@ SCHEMA = "schema.pbtxt"
 REQUEST_SCHEMA = "request_schema.json"
 MODEL_CARD = "model_card.md"
 FORMAT = 1
+TRAINED_EXTRA = "Format-Serving/assets.extra"  # where the Trainer puts what is no part of its SavedModel
 REMEDY = "move the folder away, and the next training fetches the release from the registry"
 
 

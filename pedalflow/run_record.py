@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from pedalflow import frozen_json
 
+RECORD, PREDICTIONS = "run.json", "predictions.csv"
+PROMOTED, CHALLENGER, REFUSED, UNCHANGED = "promoted", "challenger", "refused", "unchanged"
+
 
 @dataclass(frozen=True)
 class SpanUsed:

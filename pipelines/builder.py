@@ -161,24 +161,25 @@ def _transform(case: UseCase, plan: Plan, examples: BaseNode, schema: BaseNode) 
     )
 
 
-def _custom_config(plan: Plan) -> dict[str, Any]:
-    return {
+def _training_inputs(plan: Plan, examples: BaseNode, schema: BaseNode, transform: BaseNode) -> dict[str, Any]:
+    """What Tuner and Trainer both take."""
+    config = {
         "hyperparameters": plan.parameters["model"],
         "tuner": plan.parameters["tuner"],
         "code": plan.maker,
     }
+    return {
+        "examples": examples.outputs["examples"],
+        "schema": schema.outputs["schema"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "train_args": trainer_pb2.TrainArgs(splits=["train"]),
+        "eval_args": trainer_pb2.EvalArgs(splits=["eval"]),
+        "custom_config": config,
+    }
 
 
 def _tuner(case: UseCase, plan: Plan, examples: BaseNode, schema: BaseNode, transform: BaseNode) -> BaseNode:
-    return Tuner(
-        tuner_fn=case.tuner_fn,
-        examples=examples.outputs["examples"],
-        schema=schema.outputs["schema"],
-        transform_graph=transform.outputs["transform_graph"],
-        train_args=trainer_pb2.TrainArgs(splits=["train"]),
-        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config=_custom_config(plan),
-    )
+    return Tuner(tuner_fn=case.tuner_fn, **_training_inputs(plan, examples, schema, transform))
 
 
 def _trainer(
@@ -188,15 +189,7 @@ def _trainer(
     schema: BaseNode,
     transform: BaseNode,
 ) -> BaseNode:
-    return Trainer(
-        run_fn=case.run_fn,
-        examples=examples.outputs["examples"],
-        schema=schema.outputs["schema"],
-        transform_graph=transform.outputs["transform_graph"],
-        train_args=trainer_pb2.TrainArgs(splits=["train"]),
-        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config=_custom_config(plan),
-    )
+    return Trainer(run_fn=case.run_fn, **_training_inputs(plan, examples, schema, transform))
 
 
 def _champion(plan: Plan) -> BaseNode | None:

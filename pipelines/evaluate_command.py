@@ -10,14 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from components.acceptance import MODELS
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
 from pedalflow.errors import DataMissing, SettingsError
 from pedalflow.quiet import silence
-from pedalflow.run_record import RunRecord, from_json
+from pedalflow.run_record import PREDICTIONS, RunRecord, from_json
 from pedalflow.workspace import Workspace
-
-MODELS = ("candidate", "naive", "champion")
 
 
 def main(argv: list[str]) -> int:
@@ -31,7 +30,7 @@ def main(argv: list[str]) -> int:
     (arguments.into / "metrics.json").write_text(text, encoding="utf-8")
     rmse_by(predictions, "dteday", "day").to_csv(arguments.into / "by_day.csv")
     rmse_by(predictions, "hr", "hr").to_csv(arguments.into / "by_hour.csv")
-    predictions.to_csv(arguments.into / "predictions.csv", index=False)
+    predictions.to_csv(arguments.into / PREDICTIONS, index=False)
     print(text if arguments.json else f"metrics and plots of {record.run_id} lie in {arguments.into}")
     return 0
 
@@ -63,7 +62,7 @@ def _read(path: Path) -> RunRecord:
 
 
 def _read_predictions(folder: Path) -> pd.DataFrame:
-    path = folder / "predictions.csv"
+    path = folder / PREDICTIONS
     if not path.is_file():
         raise DataMissing(f"{path} is missing: the run is of another workspace; name that with --workspace")
     return pd.read_csv(path)

@@ -12,7 +12,7 @@ from pedalflow.errors import GateRefused
 from pedalflow.long_lived import long_lived
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
-from pedalflow.run_record import RunRecord
+from pedalflow.run_record import REFUSED, RunRecord
 from pedalflow.workspace import Workspace, make_workspace
 from pipelines.arrivals.door import prepare
 from pipelines.provenance import REPOSITORY
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     ensure_workspace(workspace, progress)
     records = play(workspace, arguments.until_span, progress)
     _show(records, workspace, as_json=arguments.json)
-    if records[-1].outcome == "refused":
+    if records[-1].outcome == REFUSED:
         raise GateRefused(refusal(records[-1]))
     return 0
 

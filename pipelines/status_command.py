@@ -14,7 +14,7 @@ from pedalflow.command.outermost import outermost
 from pedalflow.errors import SettingsError
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
-from pedalflow.run_record import RunRecord, from_json
+from pedalflow.run_record import RECORD, RunRecord, from_json
 from pedalflow.spans import Span
 from pedalflow.tables import table
 from pedalflow.workspace import Workspace
@@ -68,7 +68,7 @@ def read_status(workspace: Workspace, progress: Progress) -> dict[str, Any]:
 
 def read_runs(workspace: Workspace) -> list[dict[str, Any]]:
     """A row for each run. Where its record cannot be read, the outcome is `unreadable` and `problem` names file and reason."""
-    rows = [_read_run(path) for path in sorted(workspace.runs.glob("*/run.json"))]
+    rows = [_read_run(path) for path in sorted(workspace.runs.glob(f"*/{RECORD}"))]
     return sorted(rows, key=lambda row: (row["outcome"] == UNREADABLE, row["finished"] or ""))
 
 

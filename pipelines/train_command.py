@@ -13,7 +13,7 @@ from pedalflow.frozen_json import to_text
 from pedalflow.long_lived import long_lived
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
-from pedalflow.run_record import RunRecord
+from pedalflow.run_record import REFUSED, RunRecord
 from pedalflow.workspace import Workspace
 
 
@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     workspace = Workspace(arguments.workspace)
     progress = Progress(sys.stderr)
     with progress.step("starting TFX"), long_lived():
-        from pipelines.training import REFUSED, Wish, train
+        from pipelines.training import Wish, train
     wish = Wish(arguments.until_span, promote=not arguments.no_promote, tune=arguments.tune)
     record = train(workspace, wish, progress)
     _show([record], workspace, as_json=arguments.json)

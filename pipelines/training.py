@@ -24,11 +24,22 @@ from components.registration import Champion, Registry, champion, fetch_release,
 from components.use_cases import load_function, load_use_case
 from components.verdict import read_verdict
 from pedalflow.errors import ReleaseBroken, RunFailed
-from pedalflow.frozen_json import from_text, to_text
 from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
 from pedalflow.release import REMEDY, Release, open_release
-from pedalflow.run_record import Growth, RunRecord, SpanUsed
+from pedalflow.run_record import (
+    CHALLENGER,
+    PREDICTIONS,
+    PROMOTED,
+    RECORD,
+    REFUSED,
+    UNCHANGED,
+    Growth,
+    RunRecord,
+    SpanUsed,
+    from_json,
+    to_json,
+)
 from pedalflow.workspace import Workspace
 from pipelines import provenance
 from pipelines.arrivals.door import list_spans
@@ -40,8 +51,6 @@ from pipelines.settings import Settings, read_settings
 from pipelines.statistics import read_statistics
 from pipelines.tuned import keep_tuned
 
-RECORD, PREDICTIONS = "run.json", "predictions.csv"
-PROMOTED, CHALLENGER, REFUSED, UNCHANGED = "promoted", "challenger", "refused", "unchanged"
 SPLITS = ("train", "eval")
 
 
@@ -218,7 +227,7 @@ def _write_schema(workspace: Workspace, plan: Plan) -> Path:
 
 def _known_record(folder: Path) -> RunRecord | None:
     path = folder / RECORD
-    return from_text(RunRecord, path.read_text(encoding="utf-8")) if path.exists() else None
+    return from_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _record(plan: Plan, run: LocalRun, started: str, compared: str | None) -> RunRecord:
@@ -291,7 +300,7 @@ def _keep(folder: Path, record: RunRecord, predictions: Path) -> None:
 
 def _write(path: Path, record: RunRecord) -> None:
     draft = path.with_suffix(".draft")
-    draft.write_text(to_text(record), encoding="utf-8")
+    draft.write_text(to_json(record), encoding="utf-8")
     draft.replace(path)
 
 

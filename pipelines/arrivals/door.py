@@ -18,11 +18,11 @@ from pedalflow.workspace import Workspace
 from pipelines.arrivals import quarantine, store, versioning
 from pipelines.arrivals.intake import KEPT_BYTES_OF_TOO_LARGE, read_file, unpacked
 from pipelines.arrivals.violations import BatchRefused, BatchReport, Broken, broken, cut, escaped
+from pipelines.provenance import REPOSITORY
 
 if TYPE_CHECKING:
     from pipelines.arrivals.checks import Batch, KnownSpans, Rules
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 Progress = Callable[[str], None]
 
 

@@ -10,12 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from pedalflow.errors import DataMissing, SettingsError
-from pedalflow.run_record import RunRecord, from_json
+from pedalflow.run_record import PREDICTIONS, RECORD, RunRecord, from_json
 from pipelines.report.html import render
 from pipelines.report.series import COLUMNS
 
-RECORD = "run.json"
-PREDICTIONS = "predictions.csv"
 NUMBERS = ("actual", "candidate", "naive", "champion")
 
 

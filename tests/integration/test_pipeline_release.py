@@ -19,8 +19,8 @@ from mlflow import MlflowClient
 from bikeshare.archive import ARCHIVE, cut_span
 from bikeshare.columns import FEATURES
 from components.examples_frame import read_split
-from components.registration import mlflow_rows
 from components.release_store import push_release
+from components.scoring import graph_inputs
 from pedalflow.release import Release, open_release
 from pedalflow.run_record import from_json
 from tests.integration.conftest import Trained
@@ -58,7 +58,7 @@ def from_onnx(release: Release, evaluation: pd.DataFrame) -> np.ndarray:
     session = onnxruntime.InferenceSession(
         str(release.folder / "model.onnx"), providers=["CPUExecutionProvider"]
     )
-    return session.run(["count"], mlflow_rows(FEATURES, evaluation))[0]
+    return session.run(["count"], graph_inputs(FEATURES, evaluation))[0]
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_model_card_tells_rows_and_errors(release: Release, first: Trained) -> N
 def test_onnx_equals_saved_model_on_every_evaluation_row(
     saved_model: Any, evaluation: pd.DataFrame, from_onnx: np.ndarray
 ) -> None:
-    raw = {name: tf.constant(values) for name, values in mlflow_rows(FEATURES, evaluation).items()}
+    raw = {name: tf.constant(values) for name, values in graph_inputs(FEATURES, evaluation).items()}
     expected = saved_model.signatures["serving_raw"](**raw)["count"].numpy()
     assert expected.shape == (len(evaluation), 1)
     assert (expected > 0).all()
@@ -131,7 +131,7 @@ def test_serialized_examples_get_the_same_predictions_as_raw_rows(
 ) -> None:
     files = sorted(str(path) for path in (examples / "Split-eval").glob("*"))
     serialized = list(tf.data.TFRecordDataset(files).as_numpy_iterator())
-    raw = {name: tf.constant(values) for name, values in mlflow_rows(FEATURES, evaluation).items()}
+    raw = {name: tf.constant(values) for name, values in graph_inputs(FEATURES, evaluation).items()}
     by_example = saved_model.signatures["serving_default"](examples=tf.constant(serialized))["count"].numpy()
     by_row = saved_model.signatures["serving_raw"](**raw)["count"].numpy()
     np.testing.assert_allclose(by_example, by_row, rtol=PARITY)
@@ -219,7 +219,7 @@ def test_champion_loaded_from_mlflow_predicts_its_input_example(
     np.testing.assert_allclose(predicted, from_onnx[:3], rtol=PARITY)
     graph = mlflow.onnx.load_model(f"models:/{MODEL_NAME}@champion").SerializeToString()
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    np.testing.assert_array_equal(session.run(["count"], mlflow_rows(FEATURES, evaluation))[0], from_onnx)
+    np.testing.assert_array_equal(session.run(["count"], graph_inputs(FEATURES, evaluation))[0], from_onnx)
     assert "WARNING" not in capfd.readouterr().err
 
 
