@@ -1,31 +1,35 @@
 # `make help` explains. Every target does its own set-up first; a set-up that is complete costs a fraction of a second.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench setup locks clean
+.PHONY: help run test check test-serving-next bench setup locks clean
 SETUP := tools/python tools/setup.py
 ENVIRONMENTS ?=
 UPGRADE ?=
 
 help: ## this text
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
 	@echo
 	@echo "A newcomer types \`make run\`. After it, \`.venv/pipelines/bin/pedalflow --help\` shows the commands behind the"
 	@echo "loop, and \`.venv/pipelines/bin/pedalflow doctor\` says what is wrong with this machine."
 
 run: ## set everything up and play the whole loop on the real data, in the workspace run/
-	@$(SETUP) dev pipelines
+	@$(SETUP) dev pipelines serving
 	@.venv/dev/bin/pedalflow --workspace run loop
 
 test: ## set everything up and test it: what `make check` does, then the slower tests
-	@$(SETUP) dev pipelines dev312
+	@$(SETUP) dev pipelines serving dev312
 	@.venv/dev/bin/python tools/check.py --slow
 
+test-serving-next: ## the serving tests on the newer line of Seldon and alibi-detect, Python 3.12 (needs that Python)
+	@$(SETUP) dev serving-next
+	@.venv/dev/bin/python tools/check.py --next-line
+
 check: ## lint, types, import rules and unit tests, in under two minutes
-	@$(SETUP) dev pipelines dev312
+	@$(SETUP) dev pipelines serving dev312
 	@.venv/dev/bin/python tools/check.py
 
-bench: ## measure quality, cost and scale against the peers, and print the table of docs/benchmarks.md
-	@$(SETUP) dev pipelines
+bench: ## measure everything against the peers, and print the tables of docs/benchmarks.md
+	@$(SETUP) dev pipelines serving peers
 	@.venv/pipelines/bin/python -W ignore -m bench all
 
 setup: ## build the environments (all of them, or ENVIRONMENTS="pipelines serving")

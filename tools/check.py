@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,27 @@ VENV = ROOT / ".venv"
 DEV = VENV / "dev" / "bin"
 PIPELINES = VENV / "pipelines" / "bin"
 DEV312 = VENV / "dev312" / "bin"
-CODE = ("pedalflow", "bikeshare", "components", "pipelines", "serving", "triggers", "bench", "tools")
+SERVING = VENV / "serving" / "bin"
+SERVING_NEXT = VENV / "serving-next" / "bin"
+CODE = (
+    "pedalflow",
+    "bikeshare",
+    "detectors",
+    "components",
+    "pipelines",
+    "serving",
+    "triggers",
+    "bench",
+    "tools",
+)
 # The ground floor and the set-up are standard library only, and their tests run without TFX.
 GROUND_FLOOR = (
     "tests/unit/pedalflow",
     "tests/unit/command",
     *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("tests/unit/test_setup*.py")),
 )
+# Judged where they run: alibi-detect and Seldon's wrapper are there, TensorFlow is not.
+SERVED = ("tests/unit/serving", "tests/unit/detectors")
 # One thread each: two pools on a small machine get in each other's way, and sums keep their order.
 SURROUNDINGS = {
     "OMP_NUM_THREADS": "1",
@@ -56,7 +71,7 @@ def _pytest(python: Path, *arguments: str) -> tuple[str, ...]:
 def unit_steps() -> list[Step]:
     strict = _with_code(("pedalflow", "triggers"))
     others = _with_code(tuple(name for name in CODE if name not in ("pedalflow", "triggers", "tools")))
-    ignored = [f"--ignore={path}" for path in GROUND_FLOOR]
+    ignored = [f"--ignore={path}" for path in (*GROUND_FLOOR, *SERVED)]
     return [
         Step("ruff check", (str(DEV / "ruff"), "check", ".")),
         Step("ruff format", (str(DEV / "ruff"), "format", "--check", ".")),
@@ -71,18 +86,38 @@ def unit_steps() -> list[Step]:
             without="there is no Python 3.12 on this machine; install one (pyenv install 3.12) to have them",
             shows=True,
         ),
+        Step("unit tests of serving and detectors", _pytest(SERVING, *SERVED), shows=True),
         Step("unit tests of the other rooms", _pytest(PIPELINES, "tests/unit", *ignored), shows=True),
     ]
 
 
 def slow_steps() -> list[Step]:
-    return [Step("integration tests", _pytest(PIPELINES, "-rs", "tests/integration"), shows=True)]
+    return [
+        Step(
+            "integration tests of serving", _pytest(SERVING, "-rs", "tests/integration_serving"), shows=True
+        ),
+        Step("integration tests", _pytest(PIPELINES, "-rs", "tests/integration"), shows=True),
+    ]
+
+
+def next_line_steps() -> list[Step]:
+    """The serving tests on the newer line of Seldon and alibi-detect."""
+    return [
+        Step("unit tests of serving and detectors, newer line", _pytest(SERVING_NEXT, *SERVED), shows=True),
+        Step(
+            "integration tests of serving, newer line",
+            _pytest(SERVING_NEXT, "-rs", "tests/integration_serving"),
+            shows=True,
+        ),
+    ]
 
 
 def _run(step: Step) -> bool:
-    """Runs one step, prints its line, and its output if it failed. True if it passed."""
+    """Runs one step, prints its line, and its output if it failed. True if it passed or cannot run here."""
+    if step.needs and not step.needs.exists():
+        print(f"{step.name} … left out: {step.without}", flush=True)
+        return True
     begun = time.monotonic()
-    print(f"{step.name} … ", end="", flush=True)
     done = subprocess.run(
         step.command,
         cwd=ROOT,
@@ -91,27 +126,40 @@ def _run(step: Step) -> bool:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    seconds = time.monotonic() - begun
+    print(_said(step, done, time.monotonic() - begun), flush=True)
+    return done.returncode == 0
+
+
+def _said(step: Step, done: subprocess.CompletedProcess[str], seconds: float) -> str:
+    """What is printed of a step: one text, since another step may print at the same time."""
     lines = done.stdout.rstrip().splitlines()
     if done.returncode != 0:
-        print(f"FAILED after {seconds:.1f} s\n{done.stdout.rstrip()}\n", flush=True)
-        return False
+        return f"{step.name} … FAILED after {seconds:.1f} s\n{done.stdout.rstrip()}\n"
     last = f" ({lines[-1].strip('= ')})" if step.shows and lines else ""
-    print(f"ok, {seconds:.1f} s{last}", flush=True)
-    for line in lines:
-        if line.startswith("SKIPPED"):
-            print(f"  left out: {line.removeprefix('SKIPPED ')}", flush=True)
-    return True
+    skipped = [f"  left out: {line.removeprefix('SKIPPED ')}" for line in lines if line.startswith("SKIPPED")]
+    return "\n".join([f"{step.name} … ok, {seconds:.1f} s{last}", *skipped])
+
+
+def _failed(steps: list[Step], at_once: int) -> list[str]:
+    """Runs the steps, `at_once` at the same time, and returns the names of those that failed."""
+    with ThreadPoolExecutor(at_once) as lanes:
+        passed = list(lanes.map(_run, steps))
+    return [step.name for step, good in zip(steps, passed) if not good]
 
 
 def main(arguments: list[str]) -> int:
     begun = time.monotonic()
-    failed: list[str] = []
-    for step in unit_steps() + (slow_steps() if "--slow" in arguments else []):
-        if step.needs and not step.needs.exists():
-            print(f"{step.name} … left out: {step.without}", flush=True)
-        elif not _run(step):
-            failed.append(step.name)
+    if "--next-line" in arguments:
+        if not (SERVING_NEXT / "python").exists():
+            print(
+                "there is no Python 3.12 on this machine; install one (pyenv install 3.12) and call this again"
+            )
+            return 1
+        failed = _failed(next_line_steps(), 1)
+    else:
+        # The longest first, so that the short ones fill the other lane. Slow tests start servers: one after the other.
+        failed = _failed(sorted(unit_steps(), key=lambda step: "other rooms" not in step.name), 2)
+        failed += _failed(slow_steps(), 1) if "--slow" in arguments else []
     seconds = time.monotonic() - begun
     print(_summary(failed, seconds))
     return 1 if failed else 0

@@ -45,7 +45,24 @@ ENVIRONMENTS = {
         Environment(
             "pipelines", "3.10", ("pipelines", "dev"), 3.8, "TFX, MLflow, DVC, and pytest beside them"
         ),
-        Environment("serving", "3.10", ("serving",), 1.2, "Seldon's microservice, detectors, ONNX Runtime"),
+        Environment(
+            "serving",
+            "3.10",
+            ("serving", "serving-tests"),
+            1.4,
+            "Seldon's microservice, detectors, ONNX Runtime, and pytest beside them",
+        ),
+        Environment(
+            "serving-next",
+            "3.12",
+            ("serving-next", "serving-next-tests"),
+            1.4,
+            "the newer line of Seldon and alibi-detect, for tests only",
+            optional=True,
+        ),
+        Environment(
+            "peers", "3.10", ("peers",), 1.9, "what `make bench` compares serving with", optional=True
+        ),
         Environment("triggers", "3.10", ("triggers",), 0.2, "the retraining service"),
         Environment(
             "dev312", "3.12", ("dev",), 0.3, "the tests of the ground floor on Python 3.12", optional=True

@@ -19,7 +19,9 @@ from interpreters import SetupError
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "requirements"
 # The image's and Debian 12's C library is newer than this; TFX 1.16's own wheels ask for less.
-PLATFORM = ("--python-version", "3.10", "--python-platform", "x86_64-manylinux_2_28")
+LINUX = ("--python-platform", "x86_64-manylinux_2_28")
+PLATFORM = ("--python-version", "3.10", *LINUX)
+NEXT = ("--python-version", "3.12", *LINUX)
 PIN = re.compile(
     r"^(?P<name>[a-z0-9][a-z0-9._-]*)(\[[a-z0-9,_-]+\])?==(?P<version>[^\s;]+)(\s*;[^\\]*)?\s*\\$"
 )
@@ -45,6 +47,18 @@ LOCKS = (
         "pyproject.toml",
         ("--extra", "serving", "--overrides", "requirements/serving-overrides.txt", *PLATFORM),
     ),
+    Lock(
+        "serving-tests",
+        "pyproject.toml",
+        ("--extra", "serving-tests", "--constraints", "requirements/serving.txt", *PLATFORM),
+    ),
+    Lock("serving-next", "pyproject.toml", ("--extra", "serving-next", *NEXT)),
+    Lock(
+        "serving-next-tests",
+        "pyproject.toml",
+        ("--extra", "serving-tests", "--constraints", "requirements/serving-next.txt", *NEXT),
+    ),
+    Lock("peers", "pyproject.toml", ("--extra", "peers", *PLATFORM)),
     Lock("triggers", "pyproject.toml", ("--extra", "triggers", *PLATFORM)),
     Lock("uv", "requirements/uv.in", ()),
 )
