@@ -41,3 +41,7 @@ class ReleaseBroken(PedalflowError):
 
 class RunFailed(PedalflowError):
     """A pipeline run stopped for another reason than data or gates."""
+
+
+class ServingFailed(PedalflowError):
+    """A server did not start, or stopped by itself."""

@@ -5,6 +5,7 @@
     model.onnx             the same model for serving, preprocessing included
     schema.pbtxt           the curated schema of the examples
     request_schema.json    JSON Schema of a prediction request
+    detectors/             what was fitted to judge its requests by: outliers, drift, concept drift, background rows
     model_card.md          for people
 
 Nothing in it tells the time, so the same commit and data give the same bytes. A release is known by its checksum, the sha256 of
@@ -27,6 +28,7 @@ MODEL_ARTIFACT = "model"
 SCHEMA = "schema.pbtxt"
 REQUEST_SCHEMA = "request_schema.json"
 MODEL_CARD = "model_card.md"
+DETECTORS = "detectors"
 FORMAT = 1
 TRAINED_EXTRA = "Format-Serving/assets.extra"  # where the Trainer puts what is no part of its SavedModel
 REMEDY = "move the folder away, and the next training fetches the release from the registry"

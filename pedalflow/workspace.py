@@ -46,6 +46,16 @@ class Workspace:
         return self.state / "releases"
 
     @property
+    def serving(self) -> Path:
+        """What serving keeps: the pointer to the champion, logs, collected requests, the detectors' state."""
+        return self.state / "serving"
+
+    @property
+    def champion(self) -> Path:
+        """The file that says which release serves (`pedalflow.champion`)."""
+        return self.serving / "champion.json"
+
+    @property
     def runs(self) -> Path:
         """One folder for each run, with `run.json` and `predictions.csv`."""
         return self.state / "runs"

@@ -32,6 +32,7 @@ ANOMALIES = Exit(
 RUN_FAILED = Exit(
     7, "a pipeline run failed, or a release is broken", (errors.RunFailed, errors.ReleaseBroken)
 )
+SERVING_FAILED = Exit(8, "a server did not start, or stopped by itself", (errors.ServingFailed,))
 INTERRUPTED = Exit(130, "stopped by Ctrl-C; nothing is left half-registered")
 OUTPUT_CLOSED = Exit(141, "whatever read the output stopped reading, as `| head` does")
 
@@ -44,6 +45,7 @@ EXITS = (
     ENVIRONMENT_MISSING,
     ANOMALIES,
     RUN_FAILED,
+    SERVING_FAILED,
     INTERRUPTED,
     OUTPUT_CLOSED,
 )

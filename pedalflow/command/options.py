@@ -86,6 +86,9 @@ def _loop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--until-span", type=span_number, default=4, metavar="N", help="last span to arrive (default: 4)"
     )
+    parser.add_argument(
+        "--no-serve", action="store_true", help="end with the training; do not serve the champion"
+    )
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +102,150 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _port(text: str) -> int:
+    """A port that a block of forty fits above; argparse turns the error into a usage error."""
+    if not text.isdecimal() or not 1024 <= int(text) <= 65000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port between 1024 and 65000")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    """A positive number of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
+def _release(parser: argparse.ArgumentParser) -> None:
+    """The release that a serving command works with."""
+    parser.add_argument(
+        "--release",
+        type=_folder,
+        metavar="PATH",
+        help="a release's folder, or a file that points to one (default: the workspace's champion)",
+    )
+
+
+def _serve(parser: argparse.ArgumentParser) -> None:
+    _release(parser)
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=9000,
+        metavar="N",
+        help="first port of the block of forty (default: 9000)",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
+    )
+    parser.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="processes of the predictor (default: 1)"
+    )
+    parser.add_argument(
+        "--seconds", type=_seconds, metavar="S", help="stop after S seconds (default: serve until stopped)"
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=("explainer", "outliers", "events"),
+        help="leave this part out; may be given several times",
+    )
+    parser.add_argument(
+        "--log-level",
+        default="warning",
+        choices=("debug", "info", "warning", "error"),
+        help="what the logs hold",
+    )
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    _release(parser)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--span", type=span_number, metavar="N", help="send a span that has arrived")
+    source.add_argument(
+        "--file", type=Path, metavar="FILE", help="send a CSV with the features and the label"
+    )
+    parser.add_argument("--title", metavar="TEXT", help="what these hours are, for the report")
+    parser.add_argument(
+        "--stuck",
+        metavar="COLUMN",
+        help="send the last whole window with this number stuck, to see what the detectors say",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=9500,
+        metavar="N",
+        help="first port for the servers it starts (default: 9500)",
+    )
+    parser.add_argument("--into", type=Path, metavar="FILE", help="write everything that came back as JSON")
+
+
+def _predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--input", type=Path, required=True, metavar="FILE", help=".csv or .parquet, with a header"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .parquet")
+    _release(parser)
+    parser.add_argument(
+        "--batch-rows", type=_positive, default=8192, metavar="N", help="rows at a time (default: 8192)"
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=("refuse", "skip"),
+        default="refuse",
+        help="a bad row stops the command, or goes to OUTPUT.refused.csv (default: refuse)",
+    )
+    parser.add_argument("--reasons", action="store_true", help="add why a row is an outlier")
+
+
+def _wheel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the wheel goes")
+    _release(parser)
+    parser.add_argument("--name", metavar="NAME", help="name of the package (default: after the use case)")
+
+
+def _detectors(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="print what the release's detectors hold", allow_abbrev=False)
+    export = actions.add_parser("export", help="write alibi-detect's own saved form", allow_abbrev=False)
+    export.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the detectors go")
+    export.add_argument(
+        "--date",
+        metavar="YYYY-MM-DD",
+        help="the day around which the season lies (default: the newest in training)",
+    )
+    for action in (show, export):
+        _release(action)
+        add_common(action)
+
+
+def _collected(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help=".csv or .parquet: may retrain"
+    )
+    parser.add_argument("--kept-out", type=Path, metavar="FILE", help="the rows that may not, and why")
+    _release(parser)
+    parser.add_argument(
+        "--state", type=_folder, metavar="DIR", help="state of the event services, with collected/ in it (default: the workspace's)"
+    )
+    parser.add_argument(
+        "--log", type=_folder, metavar="DIR", help="request log of a predictor that keeps its own"
+    )
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For subcommands that have no options of their own."""
 
@@ -108,6 +255,12 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "train": _train,
     "loop": _loop,
     "evaluate": _evaluate,
+    "serve": _serve,
+    "replay": _replay,
+    "predict": _predict,
+    "wheel": _wheel,
+    "detectors": _detectors,
+    "collected": _collected,
     "status": _nothing,
     "doctor": _nothing,
 }

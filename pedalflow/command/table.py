@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PIPELINES = "pipelines"
+SERVING = "serving"
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ COMMANDS = (
         name="loop",
         runtime=PIPELINES,
         module="pipelines.loop_command",
-        summary="play the whole story: train on the first year, let months arrive, retrain, report",
+        summary="play the whole story: train on the first year, let months arrive, retrain, serve, report",
         description=(
-            "Trains on span 1, lets the spans up to N arrive, retrains, and shows both models on the same newest data in a table "
-            "and one self-contained HTML report. `make run` plays it in the workspace run/."
+            "Trains on span 1, lets the spans up to N arrive, retrains, serves the champion and sends it the next month, and shows all "
+            "of it in tables and one self-contained HTML report. `make run` plays it in the workspace run/."
         ),
         example="pedalflow --workspace run loop",
     ),
@@ -64,6 +65,70 @@ COMMANDS = (
             "predictions.csv. It is the last stage of dvc.yaml: `dvc metrics show` and `dvc plots show` read them."
         ),
         example="pedalflow evaluate state/dvc-run.json --into metrics",
+    ),
+    Command(
+        name="serve",
+        runtime=SERVING,
+        module="serving.serve_command",
+        summary="serve the champion on this machine: predictor, outlier detector, explainer, drift detectors",
+        description=(
+            "Starts the classes through Seldon's own wrapper, wired as the manifests wire them in a cluster; a stand-in for Seldon's "
+            "executor answers on the first port. A release that is promoted meanwhile is taken up without a restart. Ctrl-C stops "
+            "everything."
+        ),
+        example="pedalflow --workspace run serve",
+    ),
+    Command(
+        name="replay",
+        runtime=SERVING,
+        module="serving.replay_command",
+        summary="send the hours of one span to the served model and show predictions, outliers and drift",
+        description=(
+            "Starts the servers unless --address names running ones, sends every hour of the span as a request over REST, some again "
+            "over gRPC, then the labels as feedback, and shows what the detectors made of it."
+        ),
+        example="pedalflow --workspace run replay --span 4",
+    ),
+    Command(
+        name="predict",
+        runtime=SERVING,
+        module="serving.predict_command",
+        summary="predict a whole file (CSV or Parquet) with the served model's own code",
+        description=(
+            "Streams the file through the release's model: nothing is held in memory but one batch. A bad row is named with its "
+            "field, value and rule."
+        ),
+        example="pedalflow predict --input hours.csv --output predicted.parquet",
+    ),
+    Command(
+        name="wheel",
+        runtime=SERVING,
+        module="serving.wheel_command",
+        summary="pack a release as a wheel that a Python program imports and calls without any server",
+        description="The same release gives the same bytes. The wheel needs numpy and onnxruntime, and nothing of this project.",
+        example="pedalflow wheel --output dist",
+    ),
+    Command(
+        name="detectors",
+        runtime=SERVING,
+        module="serving.detectors_command",
+        summary="show the detectors that a release carries, or export them for alibi-detect's own server",
+        description=(
+            "A release carries its outlier detector, drift reference and concept-drift baseline as arrays and JSON. `show` prints "
+            "what they hold; `export` writes alibi-detect's saved form."
+        ),
+        example="pedalflow detectors show",
+    ),
+    Command(
+        name="collected",
+        runtime=SERVING,
+        module="serving.collected_command",
+        summary="write the labelled requests that were collected, without those that must not retrain",
+        description=(
+            "Joins the labels that came back to their predictions by request id, screens them for outliers, stuck sensors and bursts, "
+            "and writes what may retrain; what is kept out is written with its reason."
+        ),
+        example="pedalflow collected --output labelled.csv --kept-out kept-out.csv",
     ),
     Command(
         name="status",
