@@ -1,0 +1,1 @@
+"""What judges served rows: outliers, drift, concept drift, screening, contributions. Fitted by the pipeline, used by serving."""
