@@ -10,7 +10,7 @@ from pedalflow.columns import Column, Kind, Role, with_role
 
 COLUMNS: tuple[Column, ...] = (
     Column("instant", Kind.INTEGER, Role.DERIVED, "-", "Running number of the hour, from 1.", 1),
-    Column("dteday", Kind.DATE, Role.FEATURE, "date", "Local date, YYYY-MM-DD.", "2011-01-01"),
+    Column("dteday", Kind.DATE, Role.FEATURE, "date", "Local date, YYYY-MM-DD.", "2011-01-01", "2050-12-31"),
     Column("season", Kind.INTEGER, Role.FEATURE, "code",
            "Season by date: 1 from 21 December, 2 from 21 March, 3 from 21 June, 4 from 23 September.", 1, 4),
     Column("yr", Kind.INTEGER, Role.DERIVED, "years", "Year of the date, counted from 2011.", 0),

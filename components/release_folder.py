@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,30 @@ from pedalflow.use_case import UseCase
 GROWTH = "growth.json"
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The folders of what other nodes made: the Trainer's model, the fitted detectors, the curated schema."""
+
+    model: Path
+    detectors: Path
+    schema: Path
+
+
 def build_release(
-    folder: Path, case: UseCase, model: Path, schema: Path, verdict: Verdict, facts: Mapping[str, Any]
+    folder: Path, case: UseCase, parts: Parts, verdict: Verdict, facts: Mapping[str, Any]
 ) -> release.Release:
-    """Fill the empty `folder` and seal it. `model` is the Trainer's artifact, `facts` what the run was made of.
+    """Fill the empty `folder` and seal it. `facts` is what the run was made of.
 
     Only what the same commit and data make again goes in: the comparison with the champion of the day does not.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    extra = model / release.TRAINED_EXTRA
-    shutil.copytree(model, folder / release.MODEL_ARTIFACT, ignore=shutil.ignore_patterns("assets.extra"))
+    extra = parts.model / release.TRAINED_EXTRA
+    shutil.copytree(
+        parts.model, folder / release.MODEL_ARTIFACT, ignore=shutil.ignore_patterns("assets.extra")
+    )
     shutil.copy(extra / release.ONNX_MODEL, folder / release.ONNX_MODEL)
-    shutil.copy(next(schema.glob("*.pbtxt")), folder / release.SCHEMA)
+    shutil.copytree(parts.detectors, folder / release.DETECTORS)
+    shutil.copy(next(parts.schema.glob("*.pbtxt")), folder / release.SCHEMA)
     _write_json(folder / release.REQUEST_SCHEMA, load_function(case.request_schema)())
     growth = json.loads((extra / GROWTH).read_text(encoding="utf-8"))
     complete = {**facts, "growth": growth, "metrics": release_metrics(verdict)}

@@ -28,6 +28,7 @@ from tfx.types import standard_artifacts
 
 from components.acceptance_gate import AcceptanceGate
 from components.anomaly_gate import AnomalyGate
+from components.detector_fitter import DetectorFitter
 from components.local_statistics_gen import LocalStatisticsGen
 from components.mlflow_registrar import MlflowRegistrar
 from components.release_builder import ReleaseBuilder
@@ -75,8 +76,16 @@ def build_pipeline(
     champion = _champion(plan)
     evaluator = _evaluator(case, examples, trainer, champion)
     acceptance = _acceptance(plan, examples, trainer, evaluator)
+    detectors = DetectorFitter(
+        examples=examples.outputs["examples"],
+        model=trainer.outputs["model"],
+        use_case=plan.use_case,
+        settings=_text(plan.parameters["detectors"]),
+        code=plan.maker,
+    )
     release = ReleaseBuilder(
         model=trainer.outputs["model"],
+        detectors=detectors.outputs["detectors"],
         schema=schema.outputs["schema"],
         blessing=acceptance.outputs["blessing"],
         use_case=plan.use_case,
@@ -97,7 +106,7 @@ def build_pipeline(
         custom_config={"releases": places.releases},
     )
     imported = [] if champion is None else [champion]
-    nodes = [*prepared, trainer, *imported, evaluator, acceptance, release, registrar, pusher]
+    nodes = [*prepared, trainer, *imported, evaluator, acceptance, detectors, release, registrar, pusher]
     return _pipeline(plan, places, metadata, nodes)
 
 

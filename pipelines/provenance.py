@@ -8,13 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PLATFORM = ("components", "pedalflow", "pipelines")
+PLATFORM = ("components", "detectors", "pedalflow", "pipelines")
 ENVIRONMENT = (
     "tfx",
     "tensorflow",
     "tensorflow-transform",
     "keras",
     "numpy",
+    "scipy",
     "pyarrow",
     "tf2onnx",
     "onnx",

@@ -54,6 +54,24 @@ class GateSettings(Section):
     champion_slice_tolerance: float = Field(ge=0, description="The same in each slice.")
 
 
+class DetectorSettings(Section):
+    """What the detectors that a release carries are fitted for."""
+
+    window_rows: int = Field(ge=24, description="Requested rows that are judged together for data drift.")
+    drift_false_alarm_rate: float = Field(
+        gt=0, lt=0.5, description="Share of windows without any drift that may be called drifted."
+    )
+    concept_false_alarms_per_year: float = Field(
+        gt=0, le=12, description="False alarms of concept drift to expect in a year of labels."
+    )
+    outlier_flag_rate: float = Field(
+        gt=0, lt=0.1, description="Share of ordinary rows that may be flagged as outliers for their distance."
+    )
+    background_rows: int = Field(
+        ge=8, le=256, description="Training rows that an explanation compares a prediction with."
+    )
+
+
 class RegistrySettings(Section):
     """Where releases are registered."""
 
@@ -81,6 +99,7 @@ class Settings(Section):
     )
     tuner: TunerSettings
     gates: GateSettings
+    detectors: DetectorSettings
     registry: RegistrySettings
 
 

@@ -23,6 +23,7 @@ from components.anomalies import read_anomalies
 from components.registration import Champion, Registry, champion, fetch_release, promote
 from components.use_cases import load_function, load_use_case
 from components.verdict import read_verdict
+from pedalflow.champion import Pointer, write_pointer
 from pedalflow.errors import ReleaseBroken, RunFailed
 from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
@@ -73,7 +74,9 @@ def train(workspace: Workspace, wish: Wish, progress: Progress) -> RunRecord:
     with exclusive(workspace.state / "train.lock", busy):
         if wish.tune:
             settings = _tune(workspace, settings, wish, progress)
-        return _train(workspace, settings, wish, progress)
+        record = _train(workspace, settings, wish, progress)
+        _point_to_champion(workspace, _registry(workspace, settings))
+        return record
 
 
 def _tune(workspace: Workspace, settings: Settings, wish: Wish, progress: Progress) -> Settings:
@@ -155,6 +158,7 @@ def resolve(workspace: Workspace, settings: Settings, wish: Wish) -> Plan:
             "model": model,
             "tuner": settings.tuner.model_dump(),
             "gates": settings.gates.model_dump(),
+            "detectors": settings.detectors.model_dump(),
         },
         environment=provenance.environment(),
         registry=f"{settings.registry.tracking_uri} {settings.registry.name}",
@@ -276,6 +280,15 @@ def _promote(folder: Path, record: RunRecord, registry: Registry) -> RunRecord:
     promoted = replace(record, outcome=PROMOTED)
     _write(folder / RECORD, promoted)
     return promoted
+
+
+def _point_to_champion(workspace: Workspace, registry: Registry) -> None:
+    """Tell the serving processes which release the registry calls champion."""
+    with _registry_errors(registry):
+        serves = champion(registry)
+        folder = _release_folder(workspace, registry, _name(serves), serves)
+    if serves is not None and folder is not None:
+        write_pointer(workspace.champion, Pointer(serves.release, serves.checksum, Path(folder)))
 
 
 def _name(serves: Champion | None) -> str | None:

@@ -26,7 +26,7 @@ PLAN = Plan(
     commit="c" * 40,
     dirty=False,
     code="f" * 64,
-    parameters={"model": {}, "tuner": {"trials": 1, "validation_days": 28}, "gates": {}},
+    parameters={"model": {}, "tuner": {"trials": 1, "validation_days": 28}, "gates": {}, "detectors": {}},
     environment={"tensorflow": "2.16.2"},
     registry="sqlite bike-demand",
 )

@@ -24,7 +24,7 @@ from components.scoring import graph_inputs
 from pedalflow.release import Release, open_release
 from pedalflow.run_record import from_json
 from tests.integration.conftest import Trained
-from tests.samples.project_copy import MODEL_NAME, Project, aliases, records, versions
+from tests.samples.project_copy import MODEL_NAME, PACKAGES, Project, aliases, records, versions
 
 LEAKS = ("casual", "registered")
 PARITY = 1e-5
@@ -232,7 +232,7 @@ def test_progress_names_every_node_and_nothing_else_is_said(first: Trained) -> N
 
 def test_run_leaves_nothing_outside_its_workspace(first: Trained, project: Project) -> None:
     left = {path.name for path in project.root.iterdir()} - {".git", ".gitignore"}
-    assert left == {"pedalflow", "bikeshare", "components", "pipelines", "tests", "data", "params.yaml"}
+    assert left == {package.split("/")[0] for package in PACKAGES} | {"data", "params.yaml"}
     assert {path.name for path in first.workspace.root.iterdir()} == {"params.yaml", "data", "state"}
 
 

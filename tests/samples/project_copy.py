@@ -23,7 +23,7 @@ from pedalflow.run_record import RunRecord, from_json
 from pedalflow.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("pedalflow", "bikeshare", "components", "pipelines", "tests/samples")
+PACKAGES = ("pedalflow", "bikeshare", "detectors", "components", "pipelines", "tests/samples")
 MODEL_NAME = "bike-demand"
 # A model that trains in a second, and gates that it passes.
 SMALL: Mapping[str, object] = {

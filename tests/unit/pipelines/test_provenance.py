@@ -76,4 +76,4 @@ def test_environment_names_what_decides_the_bytes_of_a_release() -> None:
 
 
 def test_the_code_of_a_use_case_in_another_package_counts() -> None:
-    assert provenance.code_folders("teams.trams") == ("teams/trams", "components", "pedalflow", "pipelines")
+    assert provenance.code_folders("teams.trams") == ("teams/trams", *provenance.PLATFORM)
