@@ -29,7 +29,7 @@ check: ## lint, types, import rules and unit tests, in under two minutes
 	@.venv/dev/bin/python tools/check.py
 
 bench: ## measure everything against the peers, and print the tables of docs/benchmarks.md
-	@$(SETUP) dev pipelines serving peers
+	@$(SETUP) dev pipelines serving peers peers-mlserver
 	@.venv/pipelines/bin/python -W ignore -m bench all
 
 setup: ## build the environments (all of them, or ENVIRONMENTS="pipelines serving")

@@ -1,1 +1,1 @@
-"""Serving: the classes that Seldon starts. Of ours it imports only `pedalflow`; never TFX or TensorFlow."""
+"""Serving: the classes that Seldon starts. Of ours it imports `pedalflow` and `detectors` only; never TFX or TensorFlow."""

@@ -63,6 +63,14 @@ ENVIRONMENTS = {
         Environment(
             "peers", "3.10", ("peers",), 1.9, "what `make bench` compares serving with", optional=True
         ),
+        Environment(
+            "peers-mlserver",
+            "3.10",
+            ("peers-mlserver",),
+            0.5,
+            "MLServer, which fits with none of the other peers",
+            optional=True,
+        ),
         Environment("triggers", "3.10", ("triggers",), 0.2, "the retraining service"),
         Environment(
             "dev312", "3.12", ("dev",), 0.3, "the tests of the ground floor on Python 3.12", optional=True

@@ -59,6 +59,7 @@ LOCKS = (
         ("--extra", "serving-tests", "--constraints", "requirements/serving-next.txt", *NEXT),
     ),
     Lock("peers", "pyproject.toml", ("--extra", "peers", *PLATFORM)),
+    Lock("peers-mlserver", "pyproject.toml", ("--extra", "peers-mlserver", *PLATFORM)),
     Lock("triggers", "pyproject.toml", ("--extra", "triggers", *PLATFORM)),
     Lock("uv", "requirements/uv.in", ()),
 )

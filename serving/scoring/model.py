@@ -1,0 +1,70 @@
+"""The model of a release in ONNX Runtime: columns in, predictions out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from .errors import ModelBroken
+from .request import Columns
+
+_DTYPES = {"tensor(float)": np.dtype(np.float32), "tensor(int64)": np.dtype(np.int64)}
+
+
+class Model:
+    """A graph with one input [rows, 1] for each field, by name, and one output [rows, 1]. Safe to use from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ModelBroken where ONNX Runtime cannot load the file, or its inputs or outputs are of another kind."""
+        self._session = _session(path)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        odd = [entry.name for entry in inputs if entry.type not in _DTYPES]
+        if odd or len(outputs) != 1:
+            raise ModelBroken(
+                f"{path}: inputs must be floats or int64 and the output must be one; odd: {odd or 'the outputs'}"
+            )
+        self._inputs: tuple[tuple[str, Any], ...] = tuple(
+            (entry.name, _DTYPES[entry.type]) for entry in inputs
+        )
+        self._outputs = [outputs[0].name]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self._inputs)
+
+    @property
+    def output(self) -> str:
+        """The name of what is predicted."""
+        return str(self._outputs[0])
+
+    def predict(self, columns: Columns) -> npt.NDArray[np.float64]:
+        """One prediction for each row.
+
+        Raises:
+            ModelBroken: a prediction is not a finite number; JSON could not carry it, and nobody could use it.
+        """
+        feeds = {name: columns[name].astype(dtype).reshape(-1, 1) for name, dtype in self._inputs}
+        predictions = self._session.run(self._outputs, feeds)[0].astype(np.float64).reshape(-1)
+        if not np.isfinite(predictions).all():
+            row = int(np.flatnonzero(~np.isfinite(predictions))[0])
+            raise ModelBroken(
+                f"the model predicts {predictions[row]} for row {row}, which is no finite number; it needs training anew"
+            )
+        return predictions
+
+
+def _session(path: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = (
+        1  # a small graph: more threads cost more than they give, and servers have workers
+    )
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no class of their own
+        raise ModelBroken(f"{path} cannot be loaded by ONNX Runtime ({error})") from error

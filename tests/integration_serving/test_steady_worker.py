@@ -1,0 +1,60 @@
+"""Clients that send slowly, or do not read what they get, cost the others nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.integration_serving.servers import wrapper
+from tests.samples.small_release import sample_rows
+
+BODY = json.dumps({"jsonData": sample_rows(1)[0]}).encode()
+LONG = json.dumps({"jsonData": sample_rows(300)}).encode()
+STALLED = 6
+
+
+def head(body: bytes) -> bytes:
+    lines = (
+        "POST /predict HTTP/1.1",
+        "Host: x",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+HEAD = head(BODY)
+
+
+def test_clients_that_stop_in_the_middle_of_a_request_hold_nobody_up(tmp_path: Path, champion: Path) -> None:
+    with wrapper(tmp_path / "server", {"release": str(champion)}) as server:
+        stalled = [socket.create_connection(("127.0.0.1", server.http)) for _ in range(STALLED)]
+        for connection, part in zip(stalled, (b"POST", HEAD[:-2], HEAD, HEAD + BODY[:-1], HEAD, HEAD[:9])):
+            connection.sendall(part)
+
+        assert all(server.post("/predict", json.loads(BODY)).code == 200 for _ in range(50))
+
+        stalled[3].sendall(BODY[-1:])
+        assert stalled[3].recv(12) == b"HTTP/1.1 200"
+        for connection in stalled:
+            connection.close()
+
+
+def test_a_client_that_reads_no_replies_loses_its_connection_and_the_others_are_answered(
+    tmp_path: Path, champion: Path
+) -> None:
+    with wrapper(tmp_path / "server", {"release": str(champion)}) as server:
+        deaf = socket.socket()
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(5)
+        deaf.connect(("127.0.0.1", server.http))
+        # In the end the server gives the connection up, because nobody reads what it says.
+        with pytest.raises(OSError):
+            for _ in range(5_000):
+                deaf.sendall(head(LONG) + LONG)
+
+        assert all(server.post("/predict", json.loads(BODY)).code == 200 for _ in range(20))
+        deaf.close()

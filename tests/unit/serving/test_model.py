@@ -1,0 +1,54 @@
+"""The model in ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pedalflow.release import ONNX_MODEL, Release
+from serving.scoring.errors import ModelBroken
+from serving.scoring.model import Model
+from tests.samples.small_release import expected_predictions, sample_columns, small_release
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return small_release(tmp_path_factory.mktemp("model"), growth=0.01)
+
+
+def test_predictions_are_those_of_the_graph(tmp_path: Path) -> None:
+    columns = sample_columns()
+    model = Model(small_release(tmp_path).folder / ONNX_MODEL)
+
+    assert model.output == "count"
+    assert set(model.inputs) == set(columns) - {"count"}
+    assert model.predict(columns) == pytest.approx(expected_predictions(columns), rel=1e-5)
+    assert model.predict(columns).dtype == np.float64
+
+
+def test_one_row_is_predicted_as_in_a_batch(release: Release) -> None:
+    model = Model(release.folder / ONNX_MODEL)
+    columns = {name: values[:7] for name, values in sample_columns().items()}
+    alone = {name: values[3:4] for name, values in columns.items()}
+
+    assert model.predict(alone)[0] == model.predict(columns)[3]
+
+
+def test_a_prediction_that_is_no_number_is_an_error(release: Release) -> None:
+    model = Model(release.folder / ONNX_MODEL)
+    columns = {name: values[:3].copy() for name, values in sample_columns().items()}
+    columns["dteday"][1] += 100_000
+
+    with pytest.raises(ModelBroken, match="predicts inf for row 1"):
+        model.predict(columns)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model"])
+def test_a_file_that_is_no_model_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+
+    with pytest.raises(ModelBroken, match=r"model\.onnx cannot be loaded"):
+        Model(path)
