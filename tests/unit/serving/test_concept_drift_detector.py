@@ -1,0 +1,172 @@
+"""Concept drift from events: labels meet predictions in any order, days close once, releases stay apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pedalflow.champion import Pointer, write_pointer
+from pedalflow.release import Release
+from serving.events import CONCEPT_DRIFT
+from tests.samples import event_messages as messages
+from tests.samples.event_service import Sending, sending
+from tests.samples.small_release import expected_predictions, sample_columns, sample_rows, small_release
+
+START = 24 * 200
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return small_release(tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return small_release(tmp_path_factory.mktemp("other"), scale=2.0)
+
+
+def hours(first: int, count: int) -> tuple[list[dict[str, object]], np.ndarray, np.ndarray]:
+    columns = {name: values[first : first + count] for name, values in sample_columns().items()}
+    return sample_rows(count, first), expected_predictions(columns), columns["count"]
+
+
+def send_hours(
+    here: Sending, release: str, first: int, count: int, factor: float = 1.0, tag: str = "h"
+) -> None:
+    rows, predictions, labels = hours(first, count)
+    for number in range(count):
+        name = f"{tag}{first + number}"
+        here.send_request(name, [rows[number]])
+        here.send(messages.response(name, release, [float(predictions[number])]))
+        here.send(messages.feedback(name, [float(round(labels[number] * factor))]))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_request_response_and_label_may_come_in_any_order(
+    tmp_path: Path, release: Release, order: tuple[int, ...]
+) -> None:
+    rows, predictions, labels = hours(START, 1)
+    parts = (
+        messages.request("a", rows),
+        messages.response("a", release.name, [float(predictions[0])]),
+        messages.feedback("a", [float(labels[0])]),
+    )
+    with sending(tmp_path, release.folder) as here:
+        for place in order:
+            here.send(parts[place])
+        (open_days,) = here.service.drift()["concept"]["releases"].values()
+        assert list(open_days["open_days"].values()) == [1]
+        assert here.metric("pedalflow_pending_predictions") == 0
+        before = order.index(2) < order.index(1)
+        assert here.metric("pedalflow_labels_unmatched_total") == (1 if before else 0)
+
+
+def test_a_label_for_an_unknown_request_waits_for_its_prediction_through_a_restart(
+    tmp_path: Path, release: Release
+) -> None:
+    rows, predictions, labels = hours(START, 1)
+    with sending(tmp_path, release.folder) as here:
+        here.send(messages.feedback("a", [float(labels[0])]))
+        assert here.metric("pedalflow_pending_predictions") == 1
+    with sending(tmp_path, release.folder) as here:
+        here.send_request("a", rows)
+        here.send(messages.response("a", release.name, [float(predictions[0])]))
+        assert here.metric("pedalflow_pending_predictions") == 0
+        assert here.metric('pedalflow_event_state_rows{table="labelled"}') == 1
+
+
+def test_a_day_closes_with_a_label_of_a_later_day_and_becomes_an_event(
+    tmp_path: Path, release: Release
+) -> None:
+    first = next(n for n in range(START, START + 48) if sample_rows(1, n)[0]["hr"] == 0)
+    with sending(tmp_path, release.folder) as here:
+        send_hours(here, release.name, first, 24)
+        assert here.emitted(CONCEPT_DRIFT) == []
+        send_hours(here, release.name, first + 24, 1)
+        (event,) = here.emitted(CONCEPT_DRIFT)
+        shown = here.metric("pedalflow_rolling_rmse"), here.metric("pedalflow_concept_score")
+    rows, predictions, labels = hours(first, 24)
+    data = event["data"]
+    assert (data["day"], data["rows"], data["release"]) == (rows[0]["dteday"], 24, release.name)
+    assert data["rmse"] == pytest.approx(math.sqrt(np.mean((predictions - labels) ** 2)))
+    assert data["wape"] == pytest.approx(np.abs(predictions - labels).sum() / labels.sum())
+    assert data["day_mean"] == pytest.approx(np.mean(np.log1p(labels) - np.log1p(predictions)))
+    assert data["rolling"]["rmse"] == data["rmse"] == shown[0]
+    assert data["score"] == shown[1]
+    assert data["is_drift"] in (0, 1) and event["meta"]["detector_type"] == "drift"
+
+
+def test_a_day_with_too_few_labels_stays_open(tmp_path: Path, release: Release) -> None:
+    first = next(n for n in range(START, START + 48) if sample_rows(1, n)[0]["hr"] == 0)
+    with sending(tmp_path, release.folder, fewest_rows=12) as here:
+        send_hours(here, release.name, first, 11)
+        send_hours(here, release.name, first + 24, 5)
+        assert here.emitted(CONCEPT_DRIFT) == []
+        send_hours(here, release.name, first + 11, 1)
+        assert [event["data"]["rows"] for event in here.emitted(CONCEPT_DRIFT)] == [12]
+        send_hours(here, release.name, first + 12, 3)
+        assert here.metric('pedalflow_labels_unused_total{why="late"}') == 3
+        assert len(here.emitted(CONCEPT_DRIFT)) == 1
+
+
+def test_labels_that_grow_are_a_drift_and_the_error_rolls_over_seven_days(
+    tmp_path: Path, release: Release
+) -> None:
+    with sending(tmp_path, release.folder) as here:
+        send_hours(here, release.name, START, 24 * 16, factor=20.0)
+        days = [event["data"] for event in here.emitted(CONCEPT_DRIFT)]
+    assert days[-1]["is_drift"] == 1 and days[-1]["shift"] > 0 and days[-1]["reasons"]
+    assert days[0]["is_drift"] == 0
+    last = days[-7:]
+    assert days[-1]["rolling"]["rows"] == sum(day["rows"] for day in last)
+    assert days[-1]["rolling"]["rmse"] == pytest.approx(
+        math.sqrt(sum(day["errors"]["squared"] for day in last) / sum(day["rows"] for day in last))
+    )
+
+
+def test_a_restart_changes_no_verdict(tmp_path: Path, release: Release) -> None:
+    with sending(tmp_path / "one", release.folder) as here:
+        send_hours(here, release.name, START, 24 * 6, factor=2.0)
+        whole = here.emitted(CONCEPT_DRIFT)
+    for part in range(6):
+        with sending(tmp_path / "two", release.folder) as here:
+            send_hours(here, release.name, START + 24 * part, 24, factor=2.0)
+            parts = here.emitted(CONCEPT_DRIFT)
+    assert parts == whole
+
+
+def test_predictions_of_two_releases_are_judged_apart(
+    tmp_path: Path, release: Release, other: Release
+) -> None:
+    pointer = tmp_path / "champion.json"
+    write_pointer(pointer, Pointer(release.name, release.checksum, release.folder))
+    with sending(tmp_path / "state", pointer) as here:
+        send_hours(here, release.name, START, 48)
+        write_pointer(pointer, Pointer(other.name, other.checksum, other.folder))
+        here.service.live.look()
+        send_hours(here, other.name, START, 48, tag="new")
+        send_hours(here, release.name, START + 48, 24)
+        send_hours(here, "r-elsewhere", START + 72, 2)
+        days = here.service.drift()["concept"]["days"]
+        assert here.metric('pedalflow_labels_unused_total{why="release"}') == 2
+    by_release = {
+        name: [day["day"] for day in days if day["release"] == name] for name in (release.name, other.name)
+    }
+    assert by_release[other.name] and set(by_release[other.name]) <= set(by_release[release.name])
+    assert len(days) == sum(map(len, by_release.values()))
+
+
+def test_labels_that_do_not_fit_their_request_are_counted_and_left_out(
+    tmp_path: Path, release: Release
+) -> None:
+    rows, predictions, _ = hours(START, 2)
+    with sending(tmp_path, release.folder) as here:
+        here.send_request("a", rows)
+        here.send(messages.response("a", release.name, predictions.tolist()))
+        here.send(messages.feedback("a", [1.0, 2.0, 3.0]))
+        assert here.metric('pedalflow_labels_unused_total{why="unfit"}') == 3
+        assert here.metric('pedalflow_event_state_rows{table="labelled"}') == 0
