@@ -1,4 +1,4 @@
-"""What `pedalflow loop` does: the first year arrives and trains, months arrive, and the model retrains."""
+"""What `pedalflow loop` does: the first year arrives and trains, months arrive, the model retrains, and the champion serves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pedalflow.errors import GateRefused
 from pedalflow.long_lived import long_lived
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
+from pedalflow.replay_record import ReplayRecord
+from pedalflow.replay_table import replay_table
 from pedalflow.run_record import REFUSED, RunRecord
 from pedalflow.workspace import Workspace, make_workspace
 from pipelines.arrivals.door import prepare
@@ -30,7 +32,11 @@ def main(argv: list[str]) -> int:
     progress = Progress(sys.stderr)
     ensure_workspace(workspace, progress)
     records = play(workspace, arguments.until_span, progress)
-    _show(records, workspace, as_json=arguments.json)
+    replay = None
+    if not arguments.no_serve and workspace.champion.exists():
+        progress.say("Serving the champion, and sending it the hours of the next span")
+        replay = _serve(workspace, arguments.until_span, verbose=arguments.verbose)
+    _show(records, replay, workspace, as_json=arguments.json)
     if records[-1].outcome == REFUSED:
         raise GateRefused(refusal(records[-1]))
     return 0
@@ -71,7 +77,16 @@ def play(workspace: Workspace, until_span: int, progress: Progress) -> list[RunR
     return records
 
 
-def _show(records: list[RunRecord], workspace: Workspace, *, as_json: bool) -> None:
+def _serve(workspace: Workspace, until_span: int, *, verbose: bool) -> ReplayRecord:
+    from pipelines.served_span import serve_and_replay
+    from pipelines.settings import read_settings
+
+    return serve_and_replay(workspace, read_settings(workspace.params).use_case, until_span, verbose=verbose)
+
+
+def _show(
+    records: list[RunRecord], replay: ReplayRecord | None, workspace: Workspace, *, as_json: bool
+) -> None:
     from pipelines.report.files import write
     from pipelines.report.summary import terminal_table
 
@@ -79,11 +94,16 @@ def _show(records: list[RunRecord], workspace: Workspace, *, as_json: bool) -> N
         [workspace.runs / record.run_id for record in records],
         workspace.reports / REPORT,
         unit=label_unit(workspace),
+        replay=replay,
     )
     if as_json:
-        print(json.dumps({"runs": [asdict(record) for record in records], "report": str(report)}, indent=2))
-    else:
-        print(f"\n{terminal_table(records, report)}", end="")
+        served = None if replay is None else asdict(replay)
+        runs = [asdict(record) for record in records]
+        print(json.dumps({"runs": runs, "served": served, "report": str(report)}, indent=2))
+        return
+    if replay is not None:
+        print(f"\n{replay_table(replay)}", end="")
+    print(f"\n{terminal_table(records, report)}", end="")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from pedalflow.run_record import SliceScore
 from pipelines.report import series, svg
 from pipelines.report.svg import Element, Scale
-from pipelines.report.wording import MODELS, MONTHS, NEW, Model, figure, plain
+from pipelines.report.wording import MODELS, MONTHS, NEW, Model, figure, plain, shortened
 
 TOP, BOTTOM, LEFT, RIGHT = 14.0, 26.0, 40.0, 66.0
 TEXT_DROP = 4.0  # from the middle of a text to its baseline
@@ -299,8 +299,3 @@ def _slice_bars(root: Element, part: SliceScore, x: Scale, y: float, name_models
         )
         text = f"{figure(score)} {model.label}" if name_models else figure(score)
         svg.add(root, "text", text, x=x(score) + 6, y=top + BAR - 1, class_=f"value {model.style}")
-
-
-def shortened(text: str, most: int = 16) -> str:
-    """`text` cut to `most` characters with an ellipsis."""
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pedalflow.errors import DataMissing, SettingsError
+from pedalflow.replay_record import ReplayRecord
 from pedalflow.run_record import PREDICTIONS, RECORD, RunRecord, from_json
 from pipelines.report.html import render
 from pipelines.report.series import COLUMNS
@@ -50,13 +51,20 @@ def _predictions(path: Path) -> pd.DataFrame:
     return frame
 
 
-def write(run_dirs: Sequence[Path], path: Path, *, heading: str = "Pedalflow report", unit: str = "") -> Path:
+def write(
+    run_dirs: Sequence[Path],
+    path: Path,
+    *,
+    heading: str = "Pedalflow report",
+    unit: str = "",
+    replay: ReplayRecord | None = None,
+) -> Path:
     """Writes the report of the runs in `run_dirs` to `path` and returns it; a reader sees the old page or the
     new, never a part.
 
     Raises what `load` raises, and then leaves `path` as it was.
     """
-    page = render([load(run_dir) for run_dir in run_dirs], heading=heading, unit=unit)
+    page = render([load(run_dir) for run_dir in run_dirs], heading=heading, unit=unit, replay=replay)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

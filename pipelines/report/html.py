@@ -14,9 +14,11 @@ import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from pedalflow.replay_record import ReplayRecord
 from pedalflow.run_record import FeatureStatistics, NodeTiming, RunRecord, Score
 from pipelines.report import charts, wording
 from pipelines.report.histogram import histogram
+from pipelines.report.served import served_section
 from pipelines.report.wording import MODELS, NEW, Model
 
 PACKAGE = "pipelines.report"
@@ -73,13 +75,17 @@ class Section:
 
 
 def render(
-    runs: Sequence[tuple[RunRecord, pd.DataFrame]], *, heading: str = "Pedalflow report", unit: str = ""
+    runs: Sequence[tuple[RunRecord, pd.DataFrame]],
+    *,
+    heading: str = "Pedalflow report",
+    unit: str = "",
+    replay: ReplayRecord | None = None,
 ) -> str:
     """The page as text, the same bytes for the same input.
 
     `runs` are records with their predictions (the columns of `series.COLUMNS`); they are shown by the time
-    they started, newest first. `unit` is that of the label, for example `rentals an hour`. Raises ValueError
-    where there is no run to show.
+    they started, newest first. `unit` is that of the label, for example `rentals an hour`; `replay` is what the served
+    champion answered. Raises ValueError where there is no run to show.
     """
     if not runs:
         raise ValueError("There is no run to report on. Train one with `pedalflow train --until-span 1`.")
@@ -92,6 +98,7 @@ def render(
         heading=heading,
         unit=unit,
         sections=sections,
+        served=None if replay is None else served_section(replay),
         style=Markup(_resource("style.css")),
         models=MODELS,
         fold_above=FOLD_ABOVE,
@@ -174,5 +181,5 @@ def _environment() -> Environment:
         failed=wording.failed_gates,
         flat=wording.flat,
     )
-    environment.globals.update(days=wording.days, short=wording.SHORT_HASH)
+    environment.globals.update(day=wording.day, days=wording.days, short=wording.SHORT_HASH)
     return environment

@@ -236,3 +236,8 @@ def flat(values: Mapping[str, object], prefix: str = "") -> tuple[tuple[str, str
         else:
             pairs.append((name, str(value)))
     return tuple(pairs)
+
+
+def shortened(text: str, most: int = 16) -> str:
+    """`text` cut to `most` characters with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
