@@ -1,4 +1,4 @@
-"""`python -m bench cost|scale|quality|all`: prints the figures that docs/benchmarks.md keeps."""
+"""`python -m bench NAME|all`: prints the figures that docs/benchmarks.md keeps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-BENCHMARKS = ("quality", "cost", "scale")
+BENCHMARKS = ("quality", "cost", "scale", "detection", "serving", "serving_soak")
 
 
 def main(argv: list[str]) -> int:

@@ -1,0 +1,1 @@
+"""What serving is compared with: the same ONNX model behind what a team would pick instead, each in its usual settings."""
