@@ -30,6 +30,7 @@ check: ## lint, types, import rules and unit tests, in under two minutes
 
 bench: ## measure everything against the peers, and print the tables of docs/benchmarks.md
 	@$(SETUP) dev pipelines serving peers peers-mlserver
+	@.venv/dev/bin/pedalflow --workspace run loop --no-serve # whose releases are served and judged
 	@.venv/pipelines/bin/python -W ignore -m bench all
 
 setup: ## build the environments (all of them, or ENVIRONMENTS="pipelines serving")

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     if not arguments.no_serve and workspace.champion.exists():
         progress.say("Serving the champion, and sending it the hours of the next span")
         replay = _serve(workspace, arguments.until_span, verbose=arguments.verbose)
-    _show(records, replay, workspace, as_json=arguments.json)
+    _show(records, workspace, as_json=arguments.json, replay=replay)
     if records[-1].outcome == REFUSED:
         raise GateRefused(refusal(records[-1]))
     return 0
@@ -85,7 +85,7 @@ def _serve(workspace: Workspace, until_span: int, *, verbose: bool) -> ReplayRec
 
 
 def _show(
-    records: list[RunRecord], replay: ReplayRecord | None, workspace: Workspace, *, as_json: bool
+    records: list[RunRecord], workspace: Workspace, *, as_json: bool, replay: ReplayRecord | None = None
 ) -> None:
     from pipelines.report.files import write
     from pipelines.report.summary import terminal_table

@@ -26,7 +26,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORE
 _OF_NO_STATED_LENGTH = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 
 
-class SteadyWorker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
+class SteadyWorker(ThreadWorker):
     """Serves a connection in one thread while requests follow each other, and one request at a time."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

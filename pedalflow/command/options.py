@@ -239,7 +239,10 @@ def _collected(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kept-out", type=Path, metavar="FILE", help="the rows that may not, and why")
     _release(parser)
     parser.add_argument(
-        "--state", type=_folder, metavar="DIR", help="state of the event services, with collected/ in it (default: the workspace's)"
+        "--state",
+        type=_folder,
+        metavar="DIR",
+        help="state of the event services, with collected/ in it (default: the workspace's)",
     )
     parser.add_argument(
         "--log", type=_folder, metavar="DIR", help="request log of a predictor that keeps its own"
