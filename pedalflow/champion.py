@@ -43,6 +43,8 @@ def read_pointer(path: Path) -> Pointer:
         release, checksum, folder = (str(content[key]) for key in ("release", "checksum", "folder"))
     except FileNotFoundError as error:
         raise ReleaseBroken(f"{path} does not exist, so no release serves yet; {REMEDY}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReleaseBroken(f"{path} does not say which release serves ({error!r}); {REMEDY}") from error
+    except OSError as error:
+        raise ReleaseBroken(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
+    except (ValueError, KeyError, TypeError) as error:  # which may repeat the content
+        raise ReleaseBroken(f"{path} is no pointer to a release; {REMEDY}") from error
     return Pointer(release, checksum, path.parent / folder)

@@ -7,6 +7,13 @@ from datetime import date, timedelta
 from serving.alibi_export import DRIFT, OUTLIER, ROWS_SEEN, DriftExport, OutlierExport
 
 EPOCH = date(1970, 1, 1)
+_TITLE = ("# Detectors of release ", " for Seldon's alibi-detect server")
+
+
+def is_readme(text: str) -> bool:
+    """Whether a README begins with the first line that `readme` writes."""
+    first = text.split("\n", 1)[0]
+    return first.startswith(_TITLE[0]) and first.endswith(_TITLE[1])
 
 
 def readme(
@@ -21,7 +28,7 @@ def readme(
     alarms = f"{drift.calibration_alarms} of {drift.calibration_windows}"
     usual = f"{drift.usual_alarms} of {drift.calibration_windows}"
     components = f"{outlier.components} greatest principal components of {len(drift.names)}"
-    return f"""# Detectors of release {release} for Seldon's alibi-detect server
+    return f"""{_TITLE[0]}{release}{_TITLE[1]}
 
 Written by alibi-detect {version}. Made for requests near {EPOCH + timedelta(day)}: export again, with another `--date`, when the season
 has moved on. Load these folders only from where you trust the sender: alibi-detect's form holds dill files, which run code.

@@ -82,7 +82,7 @@ def predict_file(served: Served, wish: BatchWish, progress: Progress) -> BatchSu
     Raises:
         DataMissing: the input cannot be read.
         DataRefused: a column is missing, or a row is bad and bad rows are not to be skipped; row, field, value and rule are named.
-        SettingsError: a file of another kind, the output is the input, or it cannot be written.
+        SettingsError: a file of another kind, two of input, output and refused rows are one file, or one cannot be written.
         ModelFailed: a prediction is no finite number.
     """
     _check_files(wish)
@@ -106,8 +106,14 @@ def predict_file(served: Served, wish: BatchWish, progress: Progress) -> BatchSu
 def _check_files(wish: BatchWish) -> None:
     for path in (wish.source, wish.target):
         kind_of(path)
-    if wish.source.resolve() == wish.target.resolve():
+    source, target, refused = (path.resolve() for path in (wish.source, wish.target, wish.refused))
+    if source == target:
         raise SettingsError(f"{wish.target} is the input too; give another file with --output")
+    if refused in (source, target):
+        which = "input" if refused == source else "output"
+        raise SettingsError(
+            f"{wish.refused}, where refused rows go, is the {which} too; give another file with --output"
+        )
 
 
 def check_columns(source: Source, schema: RequestSchema, wish: BatchWish) -> None:

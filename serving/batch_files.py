@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -172,7 +173,7 @@ def drafted(path: Path) -> Iterator[Path]:
 
     Raises SettingsError where it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")  # two runs do not share it
     try:
         yield draft
         if draft.exists():

@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     for file in (output, kept_out):
         if file is not None:
             kind_of(file)
-    if output == kept_out:
+    if kept_out is not None and output.resolve() == kept_out.resolve():
         raise SettingsError(f"{output} cannot take both kinds of rows; give two files")
     folders = _folders(workspace, arguments.state, arguments.log)
     progress = Progress(sys.stderr)

@@ -1,7 +1,8 @@
 """Concept drift: labels meet their predictions by request id, a day of residuals is judged when it is over, and every day becomes an event.
 
 Request (the days of its rows), response (release and predictions) and feedback (labels) may come in any order; what has come waits for the
-rest. A day is over when a label of a later day has come. Each release is judged by its own baseline and its own predictions.
+rest. A day is over when a label of a later day, at most a month later, has come: a row with a wrong date far ahead closes
+nothing. Each release is judged by its own baseline and its own predictions.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,8 @@ SOURCE = "io.pedalflow.serving.concept-drift"
 VERDICT = "concept"
 MOST_VERDICTS = 400
 ROLLING_DAYS = 7
+MOST_DAYS_AHEAD = 31  # a label of a day that is further ahead says nothing of this one
+_MOST_ERROR = 1e12  # in a sum: keeps squares of many rows finite
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,12 @@ class Errors:
 
     @property
     def rmse(self) -> float:
-        return math.sqrt(self.squared / self.rows)
+        return math.sqrt(self.squared / max(self.rows, 1))
 
     @property
     def wape(self) -> float:
         """Mean absolute error ÷ mean label; the mean absolute error itself where all labels are 0."""
-        return self.absolute / self.labels if self.labels > 0 else self.absolute / self.rows
+        return self.absolute / self.labels if self.labels > 0 else self.absolute / max(self.rows, 1)
 
 
 class ConceptDriftDetector:
@@ -73,6 +77,7 @@ class ConceptDriftDetector:
         """Keep what came until the rest has; then close the days that are over."""
         message, at = happening.message, happening.event.time
         counts: list[Count] = []
+        _know(connection, happening.served)
         if isinstance(message, RequestSeen):
             days = message.columns[happening.served.detectors.layout.date].tolist()
             _keep_part(connection, message.request_id, at, days=days)
@@ -90,7 +95,6 @@ class ConceptDriftDetector:
         joined = _take_joined(connection, message.request_id)
         if joined is None:
             return counts
-        _know(connection, happening.served)
         return (
             counts + _add(connection, joined, at) + self._close(connection, joined.release, happening, emit)
         )
@@ -163,7 +167,8 @@ def _take_joined(connection: Connection, request_id: str) -> _Joined | None:
 
 def _know(connection: Connection, served: Served) -> None:
     """Keep the baseline of the release that serves, for its labels come later, when another one may serve."""
-    if _read(connection, served.release.name) is not None:
+    known = connection.execute("SELECT 1 FROM concept WHERE release = ?", (served.release.name,)).fetchone()
+    if known:
         return
     connection.execute(
         "INSERT INTO concept VALUES (?, ?, ?)",
@@ -205,14 +210,26 @@ def _add(connection: Connection, joined: _Joined, at: float) -> list[Count]:
 
 
 def _days_over(connection: Connection, release: str, fewest_rows: int) -> list[int]:
-    """Days with enough labels before the newest labelled day."""
+    """Days with enough labels, and a labelled day after them that is not too far ahead."""
+    days = _labelled_days(connection, release)
+    over = [day for day, later in pairwise(days) if later - day <= MOST_DAYS_AHEAD]
+    return [day for day in over if _labelled_rows(connection, release, day) >= fewest_rows]
+
+
+def _labelled_days(connection: Connection, release: str) -> list[int]:
+    """In order, from index to index: every label asks for them, and a day may have very many rows."""
     rows = connection.execute(
-        "SELECT day FROM labelled WHERE release = :release "
-        "AND day < (SELECT MAX(day) FROM labelled WHERE release = :release) "
-        "GROUP BY day HAVING SUM(rows) >= :fewest ORDER BY day",
-        {"release": release, "fewest": fewest_rows},
+        "WITH RECURSIVE days(day) AS (SELECT MIN(day) FROM labelled WHERE release = :release UNION ALL "
+        "SELECT (SELECT MIN(day) FROM labelled WHERE release = :release AND day > days.day) "
+        "FROM days WHERE day NOT NULL) SELECT day FROM days WHERE day NOT NULL",
+        {"release": release},
     )
     return [int(row[0]) for row in rows]
+
+
+def _labelled_rows(connection: Connection, release: str, day: int) -> int:
+    query = "SELECT SUM(rows) FROM labelled WHERE release = ? AND day = ?"
+    return int(connection.execute(query, (release, day)).fetchone()[0])
 
 
 def _judged(connection: Connection, release: str, day: int) -> dict[str, Any]:
@@ -238,13 +255,17 @@ def _rows_of(connection: Connection, release: str, day: int) -> tuple[Array, Arr
 
 
 def _errors(labels: Array, predictions: Array) -> Errors:
-    error = predictions - labels
+    """Over the rows whose label and prediction are finite."""
+    finite = np.isfinite(predictions) & np.isfinite(labels)
+    labels = np.minimum(labels[finite], _MOST_ERROR)
+    error = np.clip(predictions[finite] - labels, -_MOST_ERROR, _MOST_ERROR)
     return Errors(len(labels), float(np.sum(error**2)), float(np.sum(np.abs(error))), float(np.sum(labels)))
 
 
 def rolling_errors(connection: Connection, release: str, newest: Errors) -> Errors:
-    """The sums over the last closed days of a release, the newest one included."""
-    before = [orjson.loads(verdict)["errors"] for verdict in verdicts(connection, VERDICT, release)]
+    """The sums over the last closed days of a release, the newest one included; a day with a sum that was not finite is left out."""
+    days = [orjson.loads(verdict)["errors"] for verdict in verdicts(connection, VERDICT, release)]
+    before = [day for day in days if None not in day.values()]
     last = [*before[-(ROLLING_DAYS - 1) :], asdict(newest)]
     return Errors(**{name: sum(day[name] for day in last) for name in asdict(newest)})
 

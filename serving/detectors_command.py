@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pedalflow.command import options
@@ -23,6 +23,7 @@ from serving.served import Served, load_served
 
 EPOCH = date(1970, 1, 1)
 README = "README.md"
+SUFFIXES = (".toml", ".npy", ".dill")  # of the files that alibi-detect saves for these detectors
 HEADERS = ("detector", "judges", "by", "threshold", "false alarms", "fitted on")
 NO_ADVICE = {
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"
@@ -119,25 +120,46 @@ def export(served: Served, arguments: argparse.Namespace, progress: Progress) ->
         RunFailed: loaded back, a detector is another one.
     """
     day = _date(arguments.date) if arguments.date else int(served.detectors.drift.days[-1])
-    folder: Path = arguments.output.expanduser()
-    if folder.exists() and (
-        not folder.is_dir() or (any(folder.iterdir()) and not (folder / README).is_file())
-    ):
-        raise SettingsError(f"{folder} holds something else; give a new folder with --output")
-    draft = folder.with_name(f".{folder.name}.draft")
+    folder: Path = arguments.output.expanduser().resolve()
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        facts = _write(served, day, draft, progress)
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.replace(folder)
+        _check_replaceable(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as room:
+            draft = Path(room, "new")
+            draft.mkdir()
+            facts = _write(served, day, draft, progress)
+            _check_replaceable(folder)  # somebody may have put a file there meanwhile
+            if folder.exists():
+                folder.replace(Path(room, "old"))
+            draft.replace(folder)
     except OSError as error:
         raise SettingsError(
             f"{folder} cannot be written ({error}); give another folder with --output"
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return {"folder": str(folder), "release": served.release.name, "date": _day(day), **facts}
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raises SettingsError unless the folder is missing, empty, or an export of ours and nothing else."""
+    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or _is_export(folder))):
+        raise SettingsError(
+            f"{folder} holds something else than an export of detectors, so it is left as it is; "
+            "give a new folder with --output"
+        )
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder holds what an export writes, and only that."""
+    from serving.alibi_export import DRIFT, OUTLIER
+    from serving.alibi_readme import is_readme
+
+    if {entry.name for entry in folder.iterdir()} != {README, DRIFT, OUTLIER}:
+        return False
+    inner = [path for name in (DRIFT, OUTLIER) for path in (folder / name, *(folder / name).rglob("*"))]
+    if any(path.is_symlink() or (path.is_file() and path.suffix not in SUFFIXES) for path in inner):
+        return False
+    readme = folder / README
+    return readme.is_file() and is_readme(readme.read_text(encoding="utf-8", errors="replace"))
 
 
 def _write(served: Served, day: int, folder: Path, progress: Progress) -> dict[str, Any]:

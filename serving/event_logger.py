@@ -22,6 +22,7 @@ import urllib3
 logger = logging.getLogger(__name__)
 
 _RETRY_EVERY_S = 0.2
+_TRY_AGAIN = frozenset((408, 425, 429))  # 4xx that say nothing of the event
 _PLAIN = ":/@!$&'()*+,;="  # stands in a header as it is, beside letters, digits and -._~
 
 
@@ -40,6 +41,7 @@ class Outcome(enum.Enum):
     QUEUE_FULL = "queue_full"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -204,11 +206,16 @@ class EventLogger:
             else:
                 if answer.status < 300:
                     return Outcome.SENT
-                outcome, reason = Outcome.REFUSED, f"HTTP {answer.status} {answer.data[:200]!r}"
-                if answer.status < 500:
+                outcome, reason = _outcome(answer.status), f"HTTP {answer.status} {answer.data[:200]!r}"
+                if outcome is Outcome.REFUSED:
                     deadline = 0.0
             if time.monotonic() >= deadline or self._stopping.wait(_RETRY_EVERY_S):
                 # A receiver refuses the event of every bad request: that is no news.
                 level = logging.INFO if outcome is Outcome.REFUSED else logging.WARNING
                 logger.log(level, "event of request %s was dropped: %s", event.request_id, reason)
                 return outcome
+
+
+def _outcome(status: int) -> Outcome:
+    """Of an answer that is no success: was the event refused, or could the receiver not take it?"""
+    return Outcome.REFUSED if 400 <= status < 500 and status not in _TRY_AGAIN else Outcome.FAILED

@@ -8,10 +8,16 @@ RECEIVED = Metric(
     "pedalflow_events_received_total",
     "counter",
     ("type", "outcome"),
-    "Events that came in: request, response, feedback or other; taken, duplicate, refused, ignored or failed.",
+    "Events that came in: request, response, feedback or other; taken, duplicate, conflict, refused, ignored or failed.",
 )
 REFUSED = Metric(
     "pedalflow_events_refused_total", "counter", ("rule",), "Events that cannot be read, by rule."
+)
+RECEIVER_FAILED = Metric(
+    "pedalflow_event_receiver_failed_total",
+    "counter",
+    ("receiver",),
+    "Events that a receiver (drift, outliers, concept or collector) could not take; the others took them.",
 )
 SENT = Metric(
     "pedalflow_events_sent_total",

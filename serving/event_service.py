@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import enum
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import orjson
 from prometheus_client import generate_latest
 
+from pedalflow.errors import SettingsError
 from serving import event_metrics as metrics
 from serving.collector import FOLDER, Collector
 from serving.concept_drift_detector import VERDICT as CONCEPT_VERDICT
@@ -26,6 +29,9 @@ from serving.events import (
     CloudEvent,
     Emitted,
     EventRefused,
+    FeedbackSeen,
+    Message,
+    RequestSeen,
     parse_event,
     read_message,
 )
@@ -77,6 +83,7 @@ class Taken(enum.Enum):
 
     TAKEN = "taken"
     DUPLICATE = "duplicate"
+    CONFLICT = "conflict"  # another request or other labels by a known request id: only collected
     IGNORED = "ignored"
 
 
@@ -84,11 +91,12 @@ class EventService:
     """The state, the receivers, the outbox and the release that judges. Make it in the process that serves."""
 
     def __init__(self, settings: EventSettings, *, clock: Callable[[], float] = time.time) -> None:
-        """Raises ReleaseBroken or StartFailed where it cannot begin."""
+        """Raises ReleaseBroken, SettingsError or StartFailed where it cannot begin."""
         self.settings = settings
         self._clock = clock
         self._telemetry = Telemetry(metrics.METRICS)
         self.live = LiveRelease(settings.release, settings.poll_s, self._on_release, self._on_refused)
+        _check_private(settings.private_fields, self.live.current.schema.names)
         self._collector = _collector(settings)
         self._receivers = _receivers(settings, self._collector)
         sync = self._collector.sync if self._collector else lambda: None
@@ -139,9 +147,7 @@ class EventService:
         if message is None:
             return Taken.IGNORED
         happening = Happening(event, message, served, self._clock())
-        counts = self.state.change(lambda connection: self._apply(connection, happening))
-        if counts is None:
-            return Taken.DUPLICATE
+        taken, counts = self.state.change(lambda connection: self._apply(connection, happening))
         for count in counts:
             metric = (
                 self._telemetry.at(count.metric, *count.labels)
@@ -149,34 +155,31 @@ class EventService:
                 else self._telemetry[count.metric]
             )
             metric.inc(count.amount)
-        if self._sender:
+        if self._sender and taken is Taken.TAKEN:
             self._sender.wake()
-        return Taken.TAKEN
+        return taken
 
-    def _apply(self, connection: Connection, happening: Happening) -> list[Count] | None:
-        """The whole effect of one event, inside a transaction; None for one that came before."""
-        event = happening.event
-        is_new = connection.execute(
-            "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)",
-            (f"{event.source} {event.id}", f"{event.type} {happening.message.request_id}", event.time),
-        ).rowcount
-        if not is_new:
-            return None
+    def _apply(self, connection: Connection, happening: Happening) -> tuple[Taken, list[Count]]:
+        """The whole effect of one event, inside a transaction."""
+        taken = _noted(connection, happening)
+        if taken is Taken.DUPLICATE:
+            return taken, []
 
         def emit(emitted: Emitted) -> None:
             put(connection, emitted, has_broker=self._sender is not None)
 
         counts: list[Count] = []
-        for receiver in self._receivers:
-            counts += receiver.take(connection, happening, emit)
-        return counts + self._expired(connection)
+        for name, receiver in self._receivers:
+            if taken is Taken.TAKEN or name == COLLECTOR:
+                counts += _told(name, receiver, connection, happening, emit)
+        return taken, counts + self._expired(connection)
 
     def _expired(self, connection: Connection) -> list[Count]:
         self._since_expiry += 1
         if self._since_expiry < _EXPIRE_EVERY:
             return []
         self._since_expiry = 0
-        gone = expire(connection, self.settings.keep_days * _DAY_S, self.settings.keep_rows)
+        gone = expire(connection, self.settings.keep_days * _DAY_S, self.settings.keep_rows, self._clock())
         return [Count(metrics.EXPIRED, (table,), rows) for table, rows in gone.items() if rows]
 
     def drift(self) -> dict[str, Any]:
@@ -249,11 +252,15 @@ class EventService:
     def _measure_days(self, days: list[bytes]) -> None:
         """As `_measure_windows`; the errors stay what they were until a day of the new release is closed."""
         last: Any = orjson.loads(days[-1]) if days else {"score": 0.0, "threshold": 1.0}
-        self._telemetry[metrics.CONCEPT_SCORE].set(last["score"])
-        self._telemetry[metrics.CONCEPT_THRESHOLD].set(last["threshold"])
-        if "rolling" in last:
-            self._telemetry[metrics.ROLLING_RMSE].set(last["rolling"]["rmse"])
-            self._telemetry[metrics.ROLLING_WAPE].set(last["rolling"]["wape"])
+        rolling = last.get("rolling", {})
+        for metric, value in (
+            (metrics.CONCEPT_SCORE, last["score"]),
+            (metrics.CONCEPT_THRESHOLD, last["threshold"]),
+            (metrics.ROLLING_RMSE, rolling.get("rmse")),
+            (metrics.ROLLING_WAPE, rolling.get("wape")),
+        ):
+            if value is not None:  # JSON has null for what was no finite number
+                self._telemetry[metric].set(value)
 
     def _on_release(self, served: Served) -> None:
         info = self._telemetry[metrics.RELEASE]
@@ -267,17 +274,77 @@ class EventService:
         self._telemetry.at(metrics.SENT, type_, outcome).inc()
 
 
+def _check_private(private: tuple[str, ...], names: tuple[str, ...]) -> None:
+    unknown = sorted(set(private) - set(names))
+    if unknown:
+        raise SettingsError(
+            f"private_fields names {', '.join(unknown)}, but rows have {', '.join(names)}; correct --private-fields"
+        )
+
+
+def _noted(connection: Connection, happening: Happening) -> Taken:
+    """Remember that the event came: is it new, known by its id or by what it says of its request, or does it say something else?"""
+    event, message = happening.event, happening.message
+    key = f"{event.type} {message.request_id}"
+    noted = connection.execute(
+        "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)",
+        (f"{event.source} {event.id}", f"{key}{_digest(message)}", event.time),
+    ).rowcount
+    if not noted:
+        return Taken.DUPLICATE
+    same_request = connection.execute(  # "!" follows the space before a digest, and stands in no request id
+        "SELECT COUNT(*) FROM (SELECT 1 FROM seen WHERE request >= ? AND request < ? LIMIT 2)",
+        (key, f"{key}!"),
+    ).fetchone()[0]
+    return Taken.TAKEN if same_request == 1 else Taken.CONFLICT
+
+
+def _digest(message: Message) -> str:
+    """What a request or feedback says, after a space; nothing for a response, which several loggers may see with different tags."""
+    if isinstance(message, RequestSeen):
+        said: object = message.lists
+    elif isinstance(message, FeedbackSeen):
+        said = message.labels
+    else:
+        return ""
+    return f" {blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()}"
+
+
+def _told(
+    name: str,
+    receiver: Receiver,
+    connection: Connection,
+    happening: Happening,
+    emit: Callable[[Emitted], None],
+) -> list[Count]:
+    """What a receiver counts. Where it fails, its part alone is undone: the event is not lost for the others."""
+    connection.execute("SAVEPOINT receiver")
+    try:
+        counts = receiver.take(connection, happening, emit)
+    except (sqlite3.Error, OSError):  # nothing can be remembered now: the event must come again
+        raise
+    except Exception:
+        logger.exception("%s could not take event %r; the other receivers did", name, happening.event.id)
+        connection.execute("ROLLBACK TO receiver")
+        counts = [Count(metrics.RECEIVER_FAILED, (name,))]
+    connection.execute("RELEASE receiver")
+    return counts
+
+
 def _collector(settings: EventSettings) -> Collector | None:
     if COLLECTOR not in settings.receivers:
         return None
     return Collector(settings.state / FOLDER, settings.private_fields)
 
 
-def _receivers(settings: EventSettings, collector: Collector | None) -> tuple[Receiver, ...]:
-    """In the order in which they take part in a transaction."""
-    makers: dict[str, Callable[[], tuple[Receiver, ...]]] = {
-        DRIFT: lambda: (DriftDetector(settings.statistic), OutlierEvents(settings.outliers_per_minute)),
-        CONCEPT: lambda: (ConceptDriftDetector(settings.fewest_rows),),
-        COLLECTOR: lambda: (collector,) if collector else (),
+def _receivers(settings: EventSettings, collector: Collector | None) -> tuple[tuple[str, Receiver], ...]:
+    """By name, in the order in which they take part in a transaction."""
+    makers: dict[str, Callable[[], tuple[tuple[str, Receiver], ...]]] = {
+        DRIFT: lambda: (
+            (DRIFT, DriftDetector(settings.statistic)),
+            ("outliers", OutlierEvents(settings.outliers_per_minute)),
+        ),
+        CONCEPT: lambda: ((CONCEPT, ConceptDriftDetector(settings.fewest_rows)),),
+        COLLECTOR: lambda: ((COLLECTOR, collector),) if collector else (),
     }
     return tuple(receiver for name in RECEIVERS if name in settings.receivers for receiver in makers[name]())

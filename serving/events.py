@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -33,7 +34,7 @@ from serving.payloads import (
     read_reply,
 )
 from serving.scoring.errors import BadRequest
-from serving.scoring.request import Columns, RequestSchema
+from serving.scoring.request import Columns, RequestSchema, shown
 
 REQUEST, RESPONSE, FEEDBACK = (kind.value for kind in (Kind.REQUEST, Kind.RESPONSE, Kind.FEEDBACK))
 
@@ -219,7 +220,7 @@ def _request(event: CloudEvent, schema: RequestSchema) -> RequestSeen:
 
 
 def _response(event: CloudEvent, _: RequestSchema) -> ResponseSeen:
-    reply = read_reply(event.body)
+    reply = _reply(event.body)
     flags = reply.tags.get(OUTLIER_TAG)
     outliers = tuple(flag is True for flag in flags) if type(flags) is list else ()
     return ResponseSeen(
@@ -229,6 +230,32 @@ def _response(event: CloudEvent, _: RequestSchema) -> ResponseSeen:
         outliers if len(outliers) == len(reply.predictions) else (),
         _reasons(reply),
     )
+
+
+def _reply(body: bytes) -> Reply:
+    """The reply, if its predictions are finite numbers: what comes of others cannot be stored, summed or shown."""
+    message = parse_json(body)
+    try:
+        reply = read_reply(message)
+    except (StopIteration, OverflowError) as error:
+        raise EventRefused("FORM", f"this is no reply with predictions ({error!r})") from error
+    if type(reply.tags) is not dict:
+        raise EventRefused("TAGS", f"the tags are {shown(reply.tags)}, but must be an object")
+    for row, (cell, value) in enumerate(zip(_cells(message), reply.predictions)):
+        if type(cell) not in (int, float) or not math.isfinite(value):
+            raise EventRefused("PREDICTION", f"row {row}: the prediction {shown(cell)} is no finite number")
+    return reply
+
+
+def _cells(message: Mapping[str, Any]) -> list[Any]:
+    """The predictions of a reply that could be read, as they stand in it."""
+    if "outputs" in message:
+        return list(message["outputs"][0]["data"])
+    if "jsonData" in message:
+        content = message["jsonData"]
+        return [next(iter(row.values())) for row in ([content] if type(content) is dict else content)]
+    data = message["data"]
+    return list(data["tensor"]["values"]) if "tensor" in data else [row[0] for row in data["ndarray"]]
 
 
 def _reasons(reply: Reply) -> tuple[tuple[str, ...], ...]:
@@ -271,11 +298,14 @@ def _seconds(text: str | None, otherwise: float) -> float:
         return otherwise
     try:
         moment = datetime.fromisoformat(_python_time(text))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+        rfc3339(seconds)  # an offset may lead out of the years 1 to 9999
     except (ValueError, OverflowError) as error:
         raise EventRefused(
-            "TIME", f"time {text[:40]!r} is not as RFC 3339 has it: 2026-01-31T12:00:00Z"
+            "TIME",
+            f"time {text[:40]!r} is not as RFC 3339 has it, such as 2026-01-31T12:00:00Z, or before the year 1",
         ) from error
+    return seconds
 
 
 def _python_time(text: str) -> str:

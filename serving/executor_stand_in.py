@@ -7,7 +7,7 @@ cluster:
 - it gives a request without the header `Seldon-Puid` one, and says it in the answer's headers;
 - it posts the message to the transformer's `/transform-input`, and what comes back verbatim to the predictor's `/predict`;
 - it hands on the caller's headers, and returns status and body verbatim; an answer other than 200 ends the chain;
-- it posts what the predictor gets and says, and feedback, to the event services, as `serving.event_logger` describes;
+- it posts what the predictor gets and says, and feedback that it takes, to the event services, as `serving.event_logger` describes;
 - it exports the executor's histograms, `seldon_api_executor_server_requests_seconds` and `…_client_requests_seconds`.
 
 Where it differs: a part that is down costs a 503 with a sentence (the executor says 500); bodies have a limit; the explainer,
@@ -71,7 +71,7 @@ EVENTS = Metric(
     "pedalflow_executor_events_total",
     "counter",
     ("outcome",),
-    "Events of the request logger: sent, queue_full, unreachable or refused.",
+    "Events of the request logger: sent, refused (it cannot be read), or lost: queue_full, unreachable, failed (5xx, 408, 425, 429).",
 )
 METRICS = (SERVER, CLIENT, EVENTS)
 # Not handed on: they belong to one connection, or are set anew for the next one.
@@ -234,9 +234,11 @@ class Graph:
         return answer
 
     def feedback(self, message: Message, headers: Mapping[str, str]) -> Answer:
-        """Labels that arrived later: logged, and given to the predictor."""
-        self._say(Kind.FEEDBACK, message, headers)
-        return self._parts.post(self._predictor, "/send-feedback", message, headers)
+        """Labels that arrived later: given to the predictor, and logged where it takes them."""
+        answer = self._parts.post(self._predictor, "/send-feedback", message, headers)
+        if answer.status == 200:
+            self._say(Kind.FEEDBACK, message, headers)
+        return answer
 
     def explain(self, message: Message, headers: Mapping[str, str]) -> Answer:
         """Straight to the explainer, which in a cluster has its own address."""

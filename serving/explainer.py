@@ -32,11 +32,12 @@ from detectors.layout import Columns, row_count, take
 from serving.errors import ServingError, StartFailed
 from serving.grpc_payloads import failure_message, parse_message
 from serving.payloads import RELEASE_TAG, Request, parse_request
+from serving.request_id import request_id
 from serving.scoring.errors import BadRequest, ModelBroken, Rule
 from serving.served import Served, load_served
 from serving.settings import read_settings, setting
 from serving.telemetry import BAD_REQUESTS, RELEASE, RELEASES_REFUSED, REQUESTS, SECONDS, Metric, Telemetry
-from serving.wrapped import as_wrapper_wants, followed, request_id, routes
+from serving.wrapped import as_wrapper_wants, followed, routes
 from serving.wrapper_routes import JSON
 
 REST, GRPC = "rest", "grpc"

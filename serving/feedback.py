@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -13,6 +12,7 @@ from serving.payloads import check_id
 from serving.scoring.errors import BadRequest, Rule
 from serving.scoring.request import shown
 
+MOST_LABEL = 1e9  # far above any count; squares of errors stay finite
 _HOW = "send truth.data.ndarray with one number for each row, such as [[12], [30]]"
 
 
@@ -20,7 +20,7 @@ def parse_feedback(feedback: Feedback) -> tuple[str, list[float]]:
     """The id of the request, from `response.meta.puid`, and a label for each of its rows, from `truth`.
 
     Raises:
-        BadRequest: there is no id, no label, or a label that is no finite number of at least 0, or there are more or fewer labels
+        BadRequest: there is no id, no label, or a label that is no number from 0 to `MOST_LABEL`, or there are more or fewer labels
             than the feedback's own request or response has rows.
     """
     if not feedback.response.meta.puid:
@@ -57,10 +57,10 @@ def _values(truth: SeldonMessage) -> list[Any]:
 
 
 def _label(value: Any, row: int) -> float:
-    if type(value) is not float or not math.isfinite(value) or value < 0:
+    if type(value) is not float or not 0 <= value <= MOST_LABEL:
         raise BadRequest(
             Rule.LABELS,
-            f"row {row}: the label {shown(value)} is no finite number of at least 0; {_HOW}",
+            f"row {row}: the label {shown(value)} is no number from 0 to {MOST_LABEL:.0e}; {_HOW}",
             row=row,
         )
     return value

@@ -22,7 +22,8 @@ class LiveRelease:
 
     A new release is verified, loaded and let predict beside the old one, then takes its place in one assignment: who took `current`
     before keeps it to the end of the request. A release that is broken, or still being copied, is refused: said once, handed to
-    `on_refused` once, and tried again whenever its files change.
+    `on_refused` once, and tried again whenever its files change. Where something else failed (no more open files, no memory), it is tried
+    again at every look.
     """
 
     def __init__(
@@ -32,7 +33,9 @@ class LiveRelease:
         on_change: Callable[[Served], None],
         on_refused: Callable[[str], None],
     ) -> None:
-        """Load the release now. `on_change` gets every release that begins to serve, this one included.
+        """Load the release now. `on_change` gets every release that begins to serve, this one included, just before it does.
+
+        Where `on_change` raises for a later release, the old one serves on and the new one is tried again.
 
         Raises:
             ReleaseBroken: there is no release that can serve.
@@ -62,7 +65,6 @@ class LiveRelease:
         seen = _signature(self._place)
         if seen == self._seen:
             return
-        self._seen = seen
         wanted = str(self._place)
         try:
             wanted = _checksum(self._place)
@@ -70,22 +72,23 @@ class LiveRelease:
                 self._refused = ""
             else:
                 self._serve(load_served(self._place))
-        except PedalflowError as error:
-            self._refuse(wanted, str(error))
         except (
             Exception
         ) as error:  # the thread must go on looking, whatever this release made a library raise
-            self._refuse(wanted, repr(error))
+            self._refuse(wanted, str(error) if isinstance(error, PedalflowError) else repr(error))
+            if not _is_about_the_release(error):
+                return
+        self._seen = seen
 
     def _watch(self) -> None:
         while not self._stopped.wait(self._poll_s):
             self.look()
 
     def _serve(self, served: Served) -> None:
+        self._on_change(served)
         before, self.current = self.current, served
         self._refused = ""
         logger.info("release %s serves now, instead of %s", served.release.name, before.release.name)
-        self._on_change(served)
 
     def _refuse(self, wanted: str, why: str) -> None:
         if wanted == self._refused:
@@ -93,6 +96,16 @@ class LiveRelease:
         self._refused = wanted
         logger.error("release %s serves on, the new one is refused: %s", self.current.release.name, why)
         self._on_refused(why)
+
+
+def _is_about_the_release(error: BaseException) -> bool:
+    """Whether the error would come again as long as the files stay: no part of the machine refused to read them."""
+    if not isinstance(error, ReleaseBroken):
+        return False
+    cause = error.__cause__
+    while cause and not isinstance(cause, (OSError, MemoryError)):
+        cause = cause.__cause__
+    return cause is None or isinstance(cause, FileNotFoundError)
 
 
 def _checksum(place: Path) -> str:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.metrics_folder import FOLDER
 from serving.supervisor import Part, Probe
 
 EXECUTOR, PREDICTOR, OUTLIERS, EXPLAINER, EVENTS = "executor", "predictor", "outliers", "explainer", "events"
@@ -48,6 +47,7 @@ class Wish:
         workers: processes of the predictor.
         without: parts of OPTIONAL that are left out.
         log_level: debug, info, warning or error.
+        private_fields: fields that are written to no log and collected by nobody.
     """
 
     release: Path
@@ -57,15 +57,12 @@ class Wish:
     workers: int = 1
     without: frozenset[str] = frozenset()
     log_level: str = "warning"
+    private_fields: tuple[str, ...] = ()
 
     @property
     def logs(self) -> Path:
         """A log for each part."""
         return self.state / "logs"
-
-    def metrics(self, part: str) -> Path:
-        """Where the processes of a part share their metrics; made by who starts them."""
-        return self.state / "metrics" / part
 
     def has(self, part: str) -> bool:
         """Whether the part is started."""
@@ -124,7 +121,12 @@ def _predictor(wish: Wish) -> Part:
         PREDICTOR,
         "predictions over REST and gRPC",
         "serving.predictor.Predictor",
-        {"release": str(wish.release), **log},
+        {
+            "release": str(wish.release),
+            "outliers": "upstream" if wish.has(OUTLIERS) else "inline",
+            "private_fields": ",".join(wish.private_fields),
+            **log,
+        },
         workers=wish.workers,
         grpc=True,
     )
@@ -162,6 +164,7 @@ def _events(wish: Wish) -> Part:
             *("--state", str(wish.state), "--release", str(wish.release)),
             *("--host", wish.host, "--port", str(port)),
             *("--receivers", "drift,concept,collector"),
+            *(("--private-fields", ",".join(wish.private_fields)) if wish.private_fields else ()),
         ),
         environment={},
         ports=(port,),
@@ -213,7 +216,6 @@ def _wrapped(
             "PREDICTOR_ID": GRAPH,
             "PREDICTIVE_UNIT_ID": name,
             "INCLUDE_METRICS_IN_CLIENT_RESPONSE": "false",  # meta.metrics are for the wrapper, not for the next part
-            FOLDER: str(wish.metrics(name)),
         },
         ports=ports,
         probes=probes,

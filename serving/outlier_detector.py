@@ -42,6 +42,8 @@ from serving.wrapped import followed, routes
 logger = logging.getLogger("pedalflow.serving")
 
 UNJUDGED_TAG = "outlier_unjudged"
+OUR_TAGS = (OUTLIER_TAG, REASONS_TAG, UNJUDGED_TAG)
+REASONED_ROWS = 100  # more rows than these are told the kinds of their reasons only
 JUDGED, UNJUDGED, BLOCKED = "judged", "unjudged", "blocked"
 
 JUDGED_REQUESTS = Metric(
@@ -150,7 +152,7 @@ class OutlierDetector:
             return message
         tags = self._judged(served, request)
         if message.WhichOneof("data_oneof") != BIN_DATA:
-            for name in (OUTLIER_TAG, REASONS_TAG):
+            for name in OUR_TAGS:
                 message.meta.tags.pop(name, None)
             for name, value in tags.items():
                 ParseDict(value, message.meta.tags[name])
@@ -175,7 +177,7 @@ class OutlierDetector:
             raise OutlierBlocked(
                 f"row {row} is an outlier ({'; '.join(reasons[row])}), and outliers are blocked here; correct the row"
             )
-        return {OUTLIER_TAG: flagged, REASONS_TAG: [list(row) for row in reasons]}
+        return {OUTLIER_TAG: flagged, REASONS_TAG: _told(reasons)}
 
 
 class Tally:
@@ -213,6 +215,13 @@ def judge(served: Served, request: Request) -> tuple[list[bool], Sequence[Sequen
     return judgement.flagged.tolist(), judgement.reasons
 
 
+def _told(reasons: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The reasons as tags; of a large request only their kinds, lest the tags make it too long for the predictor."""
+    if len(reasons) <= REASONED_ROWS:
+        return [list(row) for row in reasons]
+    return [[outlier_kind(reason) for reason in row] for row in reasons]
+
+
 def _has_place_for_tags(content: Any) -> bool:
     if not isinstance(content, dict):
         return False
@@ -225,9 +234,7 @@ def _tagged(
 ) -> dict[str, Any]:
     """The message with our tags and metrics instead of a caller's; the wrapper would take a caller's metrics for ours."""
     meta = content.get("meta") or {}
-    kept = {
-        name: tag for name, tag in (meta.get("tags") or {}).items() if name not in (OUTLIER_TAG, REASONS_TAG)
-    }
+    kept = {name: tag for name, tag in (meta.get("tags") or {}).items() if name not in OUR_TAGS}
     others = {key: value for key, value in meta.items() if key != "metrics"}
     added = {"metrics": metrics} if metrics else {}
     return {**content, "meta": {**others, "tags": {**kept, **tags}, **added}}

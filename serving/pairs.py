@@ -30,7 +30,8 @@ Line = Mapping[str, Any]
 
 _TABLE = """
 CREATE TABLE parts (
-    id TEXT PRIMARY KEY, columns BLOB, release TEXT, predictions BLOB, labels BLOB) WITHOUT ROWID
+    id TEXT PRIMARY KEY, columns BLOB, release TEXT, predictions BLOB, labels BLOB,
+    conflicting INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID
 """
 _FIELDS = {  # of each kind of line: what it tells, by column of the table
     "exchange": ("columns", "release", "predictions"),
@@ -109,10 +110,15 @@ def _take_in(database: sqlite3.Connection, folder: Path) -> None:
 
 
 def _add(database: sqlite3.Connection, line: Line) -> None:
-    """Add a line to what is known of its request; what came first stays. Lines of other kinds are none of ours."""
+    """Add a line to what is known of its request; what came first stays, and what says something else is noted.
+
+    Lines of other kinds are none of ours.
+    """
     fields = _FIELDS.get(line["kind"], ())
     if not fields:
         return
+    if _conflicts(database, line, fields):
+        database.execute("UPDATE parts SET conflicting = 1 WHERE id = ?", (line["id"],))
     values = [line[name] if name == "release" else orjson.dumps(line[name]) for name in fields]
     updates = ", ".join(f"{name} = COALESCE({name}, excluded.{name})" for name in fields)
     database.execute(
@@ -122,8 +128,27 @@ def _add(database: sqlite3.Connection, line: Line) -> None:
     )
 
 
+def _conflicts(database: sqlite3.Connection, line: Line, fields: Sequence[str]) -> bool:
+    """Whether another request or other labels are known by the id of this line."""
+    for name in set(fields) & {"columns", "labels"}:
+        known = database.execute(f"SELECT {name} FROM parts WHERE id = ?", (line["id"],)).fetchone()
+        if known and known[0] is not None and _differ(orjson.loads(known[0]), line[name]):
+            return True
+    return False
+
+
+def _differ(known: Any, said: Any) -> bool:
+    """Columns are compared where both have them: another log may leave private ones out."""
+    if isinstance(known, dict):
+        return any(known[name] != said[name] for name in known.keys() & said.keys())
+    return bool(known != said)
+
+
 def _screened(database: sqlite3.Connection, schema: RequestSchema, detectors: Detectors) -> Pairs:
     incomplete: Counter[str] = Counter()
+    conflicting = _count(database, "conflicting AND labels NOT NULL")
+    if conflicting:
+        incomplete["conflicting lines for one request id"] = conflicting
     whole = [request for request in _joined(database) if _fits(request, schema, incomplete)]
     columns = _columns(whole, schema)
     labels = np.array([label for request in whole for label in request.labels], np.float64)
@@ -151,7 +176,7 @@ def _screened(database: sqlite3.Connection, schema: RequestSchema, detectors: De
 def _joined(database: sqlite3.Connection) -> Iterator[_Request]:
     rows = database.execute(
         "SELECT id, columns, release, predictions, labels FROM parts "
-        "WHERE columns NOT NULL AND predictions NOT NULL AND labels NOT NULL ORDER BY id"
+        "WHERE columns NOT NULL AND predictions NOT NULL AND labels NOT NULL AND NOT conflicting ORDER BY id"
     )
     for id_, columns, release, predictions, labels in rows:
         yield _Request(id_, orjson.loads(columns), release, orjson.loads(predictions), orjson.loads(labels))

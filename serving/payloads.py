@@ -267,7 +267,19 @@ def _meta(message: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
     puid, tags = meta.get("puid"), meta.get("tags")
     if tags and type(tags) is not dict:
         raise BadRequest(Rule.TAGS, f"meta.tags is {shown(tags)}, but must be an object")
+    if tags:
+        _check_writable(tags)
     return (check_id(puid) if puid else None), tags or {}
+
+
+def _check_writable(tags: Mapping[str, Any]) -> None:
+    """Tags come back in the reply, and orjson reads deeper nesting than it writes."""
+    try:
+        orjson.dumps(tags)
+    except TypeError as error:
+        raise BadRequest(
+            Rule.TAGS, f"meta.tags cannot come back in a reply ({error}); nest them less"
+        ) from error
 
 
 def _from_v2(message: Mapping[str, Any], schema: RequestSchema, max_rows: int) -> Request:

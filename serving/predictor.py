@@ -12,7 +12,6 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,11 +37,11 @@ from serving.payloads import (
     RELEASE_TAG,
     V2,
     Request,
-    check_id,
     parse_request,
     reply_bytes,
     reply_content,
 )
+from serving.request_id import request_id
 from serving.scoring.errors import BadRequest, ModelBroken, Rule
 from serving.segments import SegmentWriter
 from serving.served import Served, load_served
@@ -66,10 +65,11 @@ logger = logging.getLogger("pedalflow.serving")
 
 T = TypeVar("T")
 
+OUR_TAGS = (RELEASE_TAG, OUTLIER_TAG, REASONS_TAG)
+
 REST, GRPC, OF_FEEDBACK = "rest", "grpc", "feedback"  # and V2: the interfaces that metrics tell apart
 INLINE, UPSTREAM, OFF = "inline", "upstream", "off"
 WARN, REFUSE = "warn", "refuse"
-ID_HEADER = "HTTP_SELDON_PUID"  # Seldon's executor sends the id of a request as `Seldon-Puid`
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class PredictorSettings:
     max_rows: int = setting("Rows that one request may carry.", MAX_ROWS, low=1)
     max_bytes: int = setting("Bytes that the body of a REST request may have.", 4 * 1024 * 1024, low=1024)
     outliers: str = setting(
-        "Who flags outliers: `inline` is the predictor, where nobody before it did; `upstream` only who came before; `off` nobody.",
+        "Who flags outliers: `inline` is the predictor; `upstream` the outlier detector before it, by the tags of a REST request that "
+        "has some; `off` nobody. With `inline` a caller's own flags count for nothing.",
         INLINE,
         choices=(INLINE, UPSTREAM, OFF),
     )
@@ -236,8 +237,9 @@ class Predictor:
             predictions = served.model.predict(request.columns)
         except ModelBroken as error:
             raise ModelFailed(f"release {served.release.name}: {error}") from error
-        puid = request.puid or _id_from_header() or os.urandom(16).hex()
-        tags: dict[str, Any] = {**request.tags, RELEASE_TAG: served.release.name}
+        puid = request_id(request)
+        tags: dict[str, Any] = {name: tag for name, tag in request.tags.items() if name not in OUR_TAGS}
+        tags[RELEASE_TAG] = served.release.name
         outliers = self._outliers(served, request)
         if outliers is not None:
             tags[OUTLIER_TAG] = outliers.flagged
@@ -250,10 +252,10 @@ class Predictor:
         return predictions, puid, tags
 
     def _outliers(self, served: Served, request: Request) -> Outliers | None:
-        if self.settings.outliers != OFF and OUTLIER_TAG in request.tags:
-            return _from_upstream(request)
-        if self.settings.outliers != INLINE:
+        if self.settings.outliers == OFF:
             return None
+        if self.settings.outliers == UPSTREAM and OUTLIER_TAG in request.tags and flask.has_request_context():
+            return _from_upstream(request)
         if request.row is not None:
             _, reasons = served.judge.row(request.row)
             return Outliers([bool(reasons)], [list(reasons)])
@@ -379,13 +381,6 @@ def _from_upstream(request: Request) -> Outliers:
 
 def _is_list_of(kind: type, values: Any, count: int) -> bool:
     return type(values) is list and len(values) == count and set(map(type, values)) == {kind}
-
-
-def _id_from_header() -> str | None:
-    if not flask.has_request_context():
-        return None
-    puid = flask.request.environ.get(ID_HEADER)
-    return check_id(puid) if puid else None
 
 
 def _now() -> str:

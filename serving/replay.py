@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from seldon_core.proto import prediction_pb2, prediction_pb2_grpc
 
 from detectors.layout import Layout
-from pedalflow.errors import DataRefused
+from pedalflow.errors import DataMissing, DataRefused, SettingsError
 from pedalflow.replay_record import InterfaceUse
 from serving.event_metrics import RECEIVED
 from serving.scoring.request import DATE, INTEGER, RequestSchema
@@ -66,9 +66,12 @@ def read_hours(file: Path, schema: RequestSchema, layout: Layout) -> list[Hour]:
     """The rows of a CSV that has the release's features and its label, in order; other columns are left out.
 
     Raises:
-        DataRefused: a column is missing, or a value is no number.
+        DataMissing: there is no such file.
+        DataRefused: it has no rows, a column is missing, or a value is no number.
     """
-    with file.open(encoding="utf-8", newline="") as lines:
+    if not file.is_file():
+        raise DataMissing(f"{file} is no file; `pedalflow data list` shows the spans that are here")
+    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
         rows = csv.DictReader(lines)
         missing = [name for name in (*schema.names, layout.label) if name not in (rows.fieldnames or ())]
         if missing:
@@ -76,11 +79,14 @@ def read_hours(file: Path, schema: RequestSchema, layout: Layout) -> list[Hour]:
                 f"{file} has no column {', '.join(missing)}; it needs the features and the label"
             )
         try:
-            return [_hour(row, schema, layout) for row in rows]
+            hours = [_hour(row, schema, layout) for row in rows]
         except (TypeError, ValueError) as error:
             raise DataRefused(
                 f"{file}, line {rows.line_num}: {error}; mend the row or leave it out"
             ) from error
+    if not hours:
+        raise DataRefused(f"{file} has a header and no rows; there is nothing to send")
+    return hours
 
 
 def _hour(row: Mapping[str, str], schema: RequestSchema, layout: Layout) -> Hour:
@@ -111,8 +117,10 @@ class Sending:
 def sending(hours: Sequence[Hour], window_rows: int, column: str | None) -> Sending:
     """The hours as they are or, where `column` names a sensor, with the last whole window from one that is stuck.
 
-    A single window is never staged: there would be none to compare it with.
+    A single window is never staged: there would be none to compare it with. Raises SettingsError for a column that rows have not.
     """
+    if column is not None and column not in hours[0].record:
+        raise SettingsError(f"--stuck {column}: rows have {', '.join(hours[0].record)}")
     whole = len(hours) // window_rows
     if column is None or whole < 2:
         return Sending(hours, window_rows)

@@ -14,6 +14,7 @@ from typing import Any
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
 from pedalflow.errors import ServingFailed
+from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
 from pedalflow.replay_record import (
@@ -43,7 +44,7 @@ from serving.replay import (
     read_hours,
     sending,
 )
-from serving.serve_command import READY_WITHIN_S, checked, make_metrics_folders
+from serving.serve_command import READY_WITHIN_S, checked
 from serving.served import Served, load_served
 from serving.supervisor import supervised
 
@@ -62,7 +63,9 @@ def main(argv: list[str]) -> int:
         state=workspace.serving / "replay",
         port=arguments.port,
     )
-    record = replay(wish, arguments, workspace, progress)
+    busy = f"another `pedalflow replay` runs in {workspace.root}; wait for it, or use another workspace"
+    with exclusive(workspace.serving / "replay.lock", busy):
+        record = replay(wish, arguments, workspace, progress)
     into: Path = arguments.into or workspace.serving / REPLAY
     into.parent.mkdir(parents=True, exist_ok=True)
     into.write_text(to_json(record), encoding="utf-8")
@@ -73,14 +76,13 @@ def main(argv: list[str]) -> int:
 def replay(wish: Wish, arguments: Namespace, workspace: Workspace, progress: Progress) -> ReplayRecord:
     """Serve, send everything, wait until the detectors have judged it, and stop the servers again."""
     served = load_served(wish.release)
-    file = arguments.file or workspace.spans / f"{span_name(arguments.span)}.csv"
+    file = arguments.file or workspace.spans / span_name(arguments.span)
     hours = read_hours(file, served.schema, served.detectors.layout)
     plan = sending(hours, served.detectors.drift.window_rows, arguments.stuck)
     title = arguments.title or f"The hours of {file.name}."
-    shutil.rmtree(wish.state, ignore_errors=True)
     with progress.step("checking the release and the ports"):
         checked(wish)
-    make_metrics_folders(wish)
+    shutil.rmtree(wish.state, ignore_errors=True)
     with supervised(parts(wish), wish.logs, options.ROOT, progress.say) as running:
         with progress.step("starting the servers"):
             running.wait_until_ready(READY_WITHIN_S)

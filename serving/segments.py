@@ -3,12 +3,13 @@
 Every process writes a file of its own, `requests-<UTC>-<process>-<number>.jsonl.open`, and renames it to `.jsonl` when it is full. A line
 is one `write`, so it survives the end of the process the moment the call returns; a thread calls `fsync` now and then for the end of
 the machine. A file that is being written is locked (`flock`), so one that a dead process left is known by its lock being free,
-whatever its process number means by now.
+whatever its process number means by now. Where somebody removes the file or its folder, a new segment begins at the next sync.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
 import time
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+logger = logging.getLogger("pedalflow.serving")
 
 CLOSED = ".jsonl"
 OPEN = ".jsonl.open"
@@ -44,8 +47,10 @@ class SegmentWriter:
         self._path = folder
         self._size = 0
         self._synced = 0
+        self._failed: OSError | None = (
+            None  # why lines that no `sync` has answered for may not be on the disk
+        )
         self._stopped = threading.Event()
-        folder.mkdir(parents=True, exist_ok=True)
         close_leftovers(folder)
         self._open()
         self._thread = threading.Thread(
@@ -55,6 +60,8 @@ class SegmentWriter:
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Write one line; when the call returns, the line outlives the process.
+
+        A full segment is closed after the line is written. Where that fails, the log says so and the next `sync` raises it.
 
         Raises:
             OSError: the line could not be written whole; nothing of it is left in the file.
@@ -68,17 +75,25 @@ class SegmentWriter:
                 self._open()
             self._write(content)
             if self._size >= self._rotate_bytes:
-                self._close()
+                self._rotate()
 
     def sync(self) -> None:
-        """Every line so far outlives the machine when this returns. Raises OSError where it does not."""
+        """Every line since the last `sync` outlives the machine when this returns.
+
+        Raises:
+            OSError: that is not certain of some of them; their segment may also have been removed. The next call is about later lines.
+        """
         with self._lock:
+            self._replace_removed()
             if self._file >= 0 and self._synced != self._size:
                 os.fsync(self._file)
                 self._synced = self._size
+            failed, self._failed = self._failed, None
+        if failed:
+            raise failed
 
     def close(self) -> None:
-        """Finish the open segment; another `append` would begin a new one."""
+        """Finish the open segment; another `append` would begin a new one. Raises OSError where that fails; it is closed all the same."""
         self._stopped.set()
         with self._lock:
             self._close()
@@ -99,6 +114,7 @@ class SegmentWriter:
                 self._file = -1
 
     def _create(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._number += 1
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         self._path = self._folder / f"requests-{stamp}-{os.getpid()}-{self._number}{OPEN}"
@@ -108,23 +124,62 @@ class SegmentWriter:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._size = self._synced = 0
 
+    def _rotate(self) -> None:
+        try:
+            self._close()
+        except OSError as error:
+            self._note(error)
+
     def _close(self) -> None:
         if self._file < 0:
             return
-        os.fsync(self._file)
-        _rename(self._path, self._size)
+        file, self._file = self._file, -1
+        try:
+            if self._synced != self._size:
+                os.fsync(file)
+            _rename(self._path, self._size)
+        finally:
+            os.close(file)
+
+    def _replace_removed(self) -> None:
+        """Begin a new segment where nobody could find the lines of the open one any more."""
+        if self._file < 0 or os.fstat(self._file).st_nlink:
+            return
+        logger.warning("%s was removed while it was written; a new segment begins", self._path)
+        if self._synced != self._size:
+            self._failed = FileNotFoundError(f"{self._path} was removed with lines that were not synced yet")
         os.close(self._file)
         self._file = -1
+        self._open()
+
+    def _note(self, error: OSError) -> None:
+        """Keep an error for the next `sync`, and say it if none is kept already."""
+        if self._failed is None:
+            logger.warning("lines of %s may not be on the disk: %s", self._path, error)
+            self._failed = error
 
     def _sync_now_and_then(self, every_s: float) -> None:
         while not self._stopped.wait(every_s):
-            with self._lock:
-                behind = self._file >= 0 and self._synced != self._size
-                self._synced = self._size
-                file = os.dup(self._file) if behind else -1
-            if behind:  # outside the lock: requests do not wait for the disk
-                os.fsync(file)
-                os.close(file)
+            try:
+                self._sync_beside()
+            except OSError as error:
+                with self._lock:
+                    self._note(error)
+
+    def _sync_beside(self) -> None:
+        """What `sync` does, but requests do not wait for the disk."""
+        with self._lock:
+            self._replace_removed()
+            if self._file < 0 or self._synced == self._size:
+                return
+            path, size, file = self._path, self._size, os.dup(self._file)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+        with self._lock:
+            if path == self._path:
+                self._synced = max(self._synced, size)
 
 
 def close_leftovers(folder: Path) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
-from pedalflow.errors import ServingFailed
+from pedalflow.errors import RunFailed, ServingFailed
 from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
 from pedalflow.workspace import Workspace
@@ -34,9 +34,14 @@ def main(argv: list[str]) -> int:
         workers=arguments.workers,
         without=frozenset(arguments.without),
         log_level=arguments.log_level,
+        private_fields=tuple(filter(None, arguments.private_fields.split(","))),
     )
     busy = f"another `pedalflow serve` runs in {workspace.root}; stop it, or give another workspace with --workspace"
-    with exclusive(wish.state / "serve.lock", busy):
+    with ExitStack() as held:
+        try:
+            held.enter_context(exclusive(wish.state / "serve.lock", busy))
+        except RunFailed as error:
+            raise ServingFailed(str(error)) from error
         _serve(wish, arguments.seconds, as_json=arguments.json)
     return 0
 
@@ -54,7 +59,7 @@ def checked(wish: Wish) -> Checked:
 
     Raises:
         ReleaseBroken: there is no such release, or it cannot serve.
-        ServingFailed: a port is taken.
+        ServingFailed: a port is taken, or the host is no address of this machine.
     """
     from serving.served import load_served
 
@@ -72,20 +77,12 @@ def _serve(wish: Wish, seconds: float | None, *, as_json: bool) -> None:
     progress = Progress(sys.stderr)
     with progress.step("checking the release"):
         found = checked(wish)
-    make_metrics_folders(wish)
     with supervised(parts(wish), wish.logs, options.ROOT, progress.say) as running:
         with progress.step("starting"):
             running.wait_until_ready(READY_WITHIN_S)
         print((as_line if as_json else as_table)(wish, found, running.pids), flush=True)
         _watch(running, seconds)
         progress.say("stopping")
-
-
-def make_metrics_folders(wish: Wish) -> None:
-    """Empty: what former processes counted is not ours."""
-    for part in parts(wish):
-        shutil.rmtree(wish.metrics(part.name), ignore_errors=True)
-        wish.metrics(part.name).mkdir(parents=True)
 
 
 def _watch(running: Supervisor, seconds: float | None) -> None:

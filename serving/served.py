@@ -13,7 +13,7 @@ from detectors.outliers import OutlierJudge
 from detectors.stored import Detectors, read_detectors
 from pedalflow.champion import read_pointer
 from pedalflow.errors import ReleaseBroken
-from pedalflow.release import DETECTORS, ONNX_MODEL, REQUEST_SCHEMA, Release, open_release
+from pedalflow.release import DETECTORS, MANIFEST, ONNX_MODEL, REQUEST_SCHEMA, Release, open_release
 from serving.scoring.errors import ModelBroken
 from serving.scoring.model import Model
 from serving.scoring.request import DTYPES, RequestSchema
@@ -36,9 +36,13 @@ def release_folder(place: Path) -> tuple[Path, str | None]:
     """The folder of the release that `place` names, itself or by a pointer, and the checksum that it must have, if known.
 
     Raises:
-        ReleaseBroken: there is neither a folder nor a pointer.
+        ReleaseBroken: there is neither a folder nor a pointer, or the folder is no release.
     """
     if place.is_dir():
+        if not (place / MANIFEST).exists():
+            raise ReleaseBroken(
+                f"{place} is no release (it has no {MANIFEST}); give a release's folder or the file that points to one"
+            )
         return place, None
     pointer = read_pointer(place)
     return pointer.folder, pointer.checksum

@@ -1,10 +1,11 @@
-"""Starts processes, waits until they are healthy, starts again what dies, and leaves none behind.
+"""Starts processes, waits until they are healthy, starts again what dies or hangs, and leaves none behind.
 
 Each process leads its own group, because Seldon's wrapper starts several and a signal to the first stops only some of them.
 """
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import signal
@@ -28,6 +29,9 @@ DEATHS = 3
 DEATHS_WITHIN_S = 60.0
 BACKOFF_S = (0.5, 2.0)  # before the first and the second start anew; the third death ends everything
 EDGE_GRACE_S = 9.0  # it answers what is on its way, and posts the events that it still has
+PROBE_EVERY_S = 5.0
+PROBES_MISSED = 3  # in a row: then a part hangs, and is killed and started again
+STARTS_WITHIN_S = 60.0  # a part that was started again may miss probes for so long, until one passes
 _LOOK_EVERY_S = 0.1
 _PROBE_TIMEOUT_S = 1.0
 # An HTTP/2 client's preface and its empty SETTINGS frame; a gRPC server answers with a SETTINGS frame, whose type is 4.
@@ -89,18 +93,33 @@ class Part:
 
 
 def taken_ports(host: str, parts: Sequence[Part]) -> dict[int, str]:
-    """The ports on which something else listens already, with the part that needs them."""
+    """The ports on which something else listens already, with the part that needs them.
+
+    Raises ServingFailed where nothing can listen on `host`.
+    """
     return {port: part.name for part in parts for port in part.ports if not _is_free(host, port)}
 
 
 def _is_free(host: str, port: int) -> bool:
+    if ":" in host:
+        raise _cannot_listen(host, "only IPv4 addresses and names are supported")
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((host, port))
-        except OSError:
-            return False
+        except (OSError, UnicodeError) as error:  # UnicodeError: a text that can be no name
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                return False
+            if isinstance(error, PermissionError):
+                raise ServingFailed(
+                    f"cannot listen on port {port}: {error.strerror}; serve on another block with --port N"
+                ) from error
+            raise _cannot_listen(host, getattr(error, "strerror", None) or str(error)) from error
         return True
+
+
+def _cannot_listen(host: str, why: str) -> ServingFailed:
+    return ServingFailed(f"cannot listen on {host}: {why}; give an address of this machine")
 
 
 class _Child:
@@ -113,10 +132,35 @@ class _Child:
         self._folder = folder
         self._deaths: deque[float] = deque()
         self.process = self._start("wb")
+        self._expect_answers()
 
     def start_again(self) -> None:
         self.restart_at = None
         self.process = self._start("ab")
+        self._expect_answers()
+
+    def probe(self) -> None:
+        """Ask once whether it answers, and note it. Takes up to a second for each probe that nothing answers."""
+        process = self.process
+        passed = all(probe.passes() for probe in self.part.probes)
+        if process is not self.process or self.restart_at is not None:
+            return  # it was another process that was asked
+        if passed:
+            self.answered()
+        elif time.monotonic() >= self._strict_from:
+            self._missed += 1
+
+    def answered(self) -> None:
+        """Note that all its probes have passed: from now on it must not miss any."""
+        self._missed, self._strict_from = 0, 0.0
+
+    def hangs(self) -> bool:
+        """Whether it lives but no longer answers."""
+        return self._missed >= PROBES_MISSED
+
+    def _expect_answers(self) -> None:
+        self._missed = 0
+        self._strict_from = time.monotonic() + STARTS_WITHIN_S
 
     def died(self, now: float) -> int:
         """Note a death; returns how many there were lately."""
@@ -195,18 +239,21 @@ class Supervisor:
                 late = next(child for child in self._children if waiting[child.part.name])
                 raise _failed(late, f"did not become healthy within {within_s:g} s")
             time.sleep(_LOOK_EVERY_S)
+        for child in self._children:
+            child.answered()
 
     def watch(self, seconds: float | None) -> None:
-        """Start again what dies, for `seconds`, or until `stop` is called or an exception comes.
+        """Start again what dies or no longer answers, for `seconds`, or until `stop` is called or an exception comes.
 
         Raises:
             ServingFailed: a part died DEATHS times within DEATHS_WITHIN_S seconds; with the end of its log.
         """
         end = None if seconds is None else time.monotonic() + seconds
-        while not self._ending.wait(_LOOK_EVERY_S) and (end is None or time.monotonic() < end):
-            for child in self._children:
-                with self._at_work:
-                    self._look_after(child)
+        with self._probing():
+            while not self._ending.wait(_LOOK_EVERY_S) and (end is None or time.monotonic() < end):
+                for child in self._children:
+                    with self._at_work:
+                        self._look_after(child)
 
     def stop(self) -> None:
         """End all groups: the edge first, so that no request is on its way to a part that is gone. Signals wait meanwhile."""
@@ -220,6 +267,24 @@ class Supervisor:
                     self._tell_reaper(-child.process.pid)
             self._reaper.communicate()
 
+    @contextmanager
+    def _probing(self) -> Iterator[None]:
+        """Probe every part on a thread of its own, so that one that hangs delays neither the others nor who notices deaths."""
+        over = threading.Event()
+
+        def probe(child: _Child) -> None:
+            while not over.wait(PROBE_EVERY_S):
+                child.probe()
+
+        for child in self._children:
+            threading.Thread(
+                target=probe, args=(child,), name=f"probe {child.part.name}", daemon=True
+            ).start()
+        try:
+            yield
+        finally:
+            over.set()
+
     def _look_after(self, child: _Child) -> None:
         if self._ending.is_set():
             return
@@ -231,20 +296,18 @@ class Supervisor:
                 self._say(f"{child.part.name} starts again, pid {child.process.pid}")
             return
         code = child.process.poll()
-        if code is None:
+        if code is None and not child.hangs():
             return
         reaper.signal_to(os.killpg, child.process.pid, signal.SIGKILL)  # what the leader left of its group
+        child.process.wait()
         self._tell_reaper(-child.process.pid)
+        how = f"with exit code {code}" if code is not None else f"by kill after {PROBES_MISSED} missed probes"
         deaths = child.died(now)
         if deaths >= DEATHS:
-            raise _failed(
-                child, f"ended {deaths} times within {DEATHS_WITHIN_S:g} s, with exit code {code} at last"
-            )
+            raise _failed(child, f"ended {deaths} times within {DEATHS_WITHIN_S:g} s, {how} at last")
         wait_s = BACKOFF_S[deaths - 1]
         child.restart_at = now + wait_s
-        self._say(
-            f"{child.part.name} ended with exit code {code}; it starts again in {wait_s:g} s ({child.log})"
-        )
+        self._say(f"{child.part.name} ended {how}; it starts again in {wait_s:g} s ({child.log})")
 
     def _tell_reaper(self, group: int) -> None:
         if self._reaper.poll() is not None:

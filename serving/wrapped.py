@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from flask.json.provider import DefaultJSONProvider
 from seldon_core import wrapper
 
 from serving.live_release import LiveRelease
-from serving.payloads import Request, check_id, parse_json
+from serving.payloads import parse_json
+from serving.scoring.errors import BadRequest, Rule
 from serving.served import Served
 from serving.telemetry import RELEASE, RELEASES_REFUSED, Telemetry
 from serving.wrapper_routes import add_refusals
 
 _DECODED = "/transform-input"  # where the wrapper parses bodies even if they pass through elsewhere
-_ID_HEADER = "HTTP_SELDON_PUID"  # Seldon's executor sends the id of a request as `Seldon-Puid`
 
 
 def followed(
@@ -44,14 +43,6 @@ def followed(
     live = LiveRelease(place, poll_s, changed, lambda _: telemetry[RELEASES_REFUSED].inc())
     live.start()
     return live
-
-
-def request_id(request: Request) -> str:
-    """The id of a request: its own, else that of the header, else a new one. Raises BadRequest for one that cannot be used."""
-    if request.puid:
-        return request.puid
-    header = flask.request.environ.get(_ID_HEADER) if flask.has_request_context() else None
-    return check_id(header) if header else os.urandom(16).hex()
 
 
 def as_wrapper_wants(message: object, reply: dict[str, Any]) -> bytes | dict[str, Any]:
@@ -83,7 +74,10 @@ class _PlainJson(DefaultJSONProvider):
         return orjson.loads(s)
 
     def dumps(self, obj: Any, **_: Any) -> str:
-        return orjson.dumps(obj, default=_text).decode()
+        try:
+            return orjson.dumps(obj, default=_text).decode()
+        except TypeError as error:
+            raise BadRequest(Rule.JSON, f"the message cannot be passed on ({error}); nest it less") from error
 
 
 def _text(value: Any) -> str:

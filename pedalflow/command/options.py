@@ -153,6 +153,12 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         "--workers", type=_positive, default=1, metavar="N", help="processes of the predictor (default: 1)"
     )
     parser.add_argument(
+        "--private-fields",
+        default="",
+        metavar="A,B",
+        help="fields of a request that are written to no log and collected by nobody",
+    )
+    parser.add_argument(
         "--seconds", type=_seconds, metavar="S", help="stop after S seconds (default: serve until stopped)"
     )
     parser.add_argument(

@@ -103,7 +103,7 @@ def test_an_interrupted_command_leaves_no_output(
     source = write_csv(tmp_path / "in.csv", sample_rows(8000), 20)
     slow = command(release, source, tmp_path / "out.csv", "--batch-rows", "10")
     with servers.process(slow, tmp_path / "process") as (started, output):
-        servers.wait_for((tmp_path / ".out.csv.draft").exists)
+        servers.wait_for(lambda: list(tmp_path.glob(".out.csv.*.draft")))
         started.send_signal(stop)
         started.wait(servers.END_S)
     assert started.returncode == 130, output.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pedalflow.lock import exclusive
 from pedalflow.replay_record import from_json
 from tests.integration_serving.served import free_block
 from tests.samples.small_release import LAYOUT, sample_columns, sample_rows
@@ -49,6 +50,17 @@ def test_a_replay_shows_predictions_flags_drift_and_what_may_retrain(tmp_path: P
     assert abs(total - record.explanation.prediction) < 1e-3 * record.explanation.prediction
     assert record.kept_out["stuck"] >= 168 and 0 < record.kept <= ROWS - 168
     assert json.loads(done.stdout)["title"] == "January."
+
+
+def test_a_span_is_found_by_its_number_and_one_replay_runs_at_a_time(tmp_path: Path, champion: Path) -> None:
+    call = [*(sys.executable, "-m", "serving.replay_command", "--workspace", str(tmp_path), "--span", "7")]
+    call += ["--release", str(champion)]
+    missing = subprocess.run(call, cwd=STARTED_IN, capture_output=True, text=True, timeout=60)
+    assert missing.returncode == 3 and "span-07.csv is no file" in missing.stderr
+
+    with exclusive(tmp_path / "state" / "serving" / "replay.lock", "busy"):
+        second = subprocess.run(call, cwd=STARTED_IN, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 7 and "another `pedalflow replay` runs" in second.stderr
 
 
 def test_a_replay_without_a_release_says_how_to_get_one(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_part_that_is_killed_is_started_again(served: Serve) -> None:
 
 def test_a_second_serve_in_the_same_workspace_is_refused(served: Serve) -> None:
     second = ended(served.workspace, free_block())
-    assert second.returncode == exits.RUN_FAILED.code
+    assert second.returncode == exits.SERVING_FAILED.code
     assert "another `pedalflow serve` runs" in second.stderr
 
 
@@ -117,6 +117,34 @@ def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path, release: R
     assert f"port {port + 2} (for the predictor)" in refused.stderr
     assert "--port N" in refused.stderr
     assert not (workspace.serving / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("::1", "only IPv4 addresses and names are supported"),
+        ("192.0.2.1", "cannot listen on 192.0.2.1: "),
+        ("no.such.host.invalid", "cannot listen on no.such.host.invalid: "),
+    ],
+)
+def test_a_host_that_is_not_of_this_machine_is_named_and_nothing_is_started(
+    tmp_path: Path, release: Release, host: str, said: str
+) -> None:
+    workspace = new_workspace(tmp_path, release)
+    refused = ended(workspace, free_block(), "--host", host)
+    assert refused.returncode == exits.SERVING_FAILED.code
+    assert said in refused.stderr and "give an address of this machine" in refused.stderr
+    assert not (workspace.serving / "logs").exists()
+
+
+def test_what_is_no_release_is_said_without_its_content(tmp_path: Path) -> None:
+    workspace, garbage = new_workspace(tmp_path / "workspace", None), tmp_path / "garbage"
+    garbage.write_bytes(b"\xff\xfesecret")
+    for place, said in ((garbage, "is no pointer to a release"), (tmp_path, "it has no manifest.json")):
+        refused = ended(workspace, free_block(), "--release", str(place))
+        assert refused.returncode == exits.RUN_FAILED.code
+        assert said in refused.stderr
+        assert "secret" not in refused.stderr and "away" not in refused.stderr
 
 
 def test_a_broken_release_is_named_and_nothing_is_started(tmp_path: Path, release: Release) -> None:

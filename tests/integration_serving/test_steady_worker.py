@@ -14,6 +14,7 @@ from tests.samples.small_release import sample_rows
 BODY = json.dumps({"jsonData": sample_rows(1)[0]}).encode()
 LONG = json.dumps({"jsonData": sample_rows(300)}).encode()
 STALLED = 6
+THREADS = 8
 
 
 def head(body: bytes) -> bytes:
@@ -51,6 +52,9 @@ def test_a_client_that_reads_no_replies_loses_its_connection_and_the_others_are_
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(5)
         deaf.connect(("127.0.0.1", server.http))
+        deaf.sendall(HEAD[:30])  # the first request comes in two pieces
+        assert server.post("/predict", json.loads(BODY)).code == 200
+        deaf.sendall(HEAD[30:] + BODY)
         # In the end the server gives the connection up, because nobody reads what it says.
         with pytest.raises(OSError):
             for _ in range(5_000):
@@ -58,3 +62,44 @@ def test_a_client_that_reads_no_replies_loses_its_connection_and_the_others_are_
 
         assert all(server.post("/predict", json.loads(BODY)).code == 200 for _ in range(20))
         deaf.close()
+        assert "Traceback" not in server.said()
+
+
+def test_a_length_with_many_zeros_holds_nobody_up(tmp_path: Path, champion: Path) -> None:
+    with (
+        wrapper(tmp_path / "server", {"release": str(champion)}) as server,
+        socket.create_connection(("127.0.0.1", server.http)) as stalled,
+    ):
+        stalled.sendall(HEAD.replace(b"Content-Length: ", b"Content-Length: 0000000"))
+        assert all(server.post("/predict", json.loads(BODY)).code == 200 for _ in range(20))
+
+
+def test_half_a_request_behind_a_whole_one_holds_nobody_up(tmp_path: Path, champion: Path) -> None:
+    with (
+        wrapper(tmp_path / "server", {"release": str(champion)}) as server,
+        socket.create_connection(("127.0.0.1", server.http)) as stalled,
+    ):
+        stalled.sendall(HEAD + BODY + HEAD[:30])
+        assert stalled.recv(12) == b"HTTP/1.1 200"
+        stalled.sendall(HEAD[30:60])
+        assert all(server.post("/predict", json.loads(BODY)).code == 200 for _ in range(20))
+
+        stalled.sendall(HEAD[60:] + BODY)
+        stalled.settimeout(20)
+        replies = b""
+        while b"HTTP/1.1 200" not in replies:
+            replies += stalled.recv(2**16)
+
+
+def test_half_a_head_on_every_thread_is_given_up_quietly(tmp_path: Path, champion: Path) -> None:
+    with wrapper(tmp_path / "server", {"release": str(champion)}) as server:
+        stalled = [socket.create_connection(("127.0.0.1", server.http)) for _ in range(2 * THREADS)]
+        for connection in stalled:
+            connection.sendall(HEAD[:20])
+
+        assert server.post("/predict", json.loads(BODY)).code == 200
+        for connection in stalled:
+            connection.settimeout(60)
+            assert connection.recv(1) == b""
+            connection.close()
+        assert "Traceback" not in server.said()

@@ -20,7 +20,7 @@ import pytest
 
 from pedalflow.errors import DataMissing, DataRefused, SettingsError
 from pedalflow.progress import Progress
-from serving import batch, predict_command
+from serving import batch, collected_command, predict_command
 from serving.batch import BatchSummary, BatchWish, numbered, predict_file
 from serving.batch_files import drafted
 from serving.errors import ModelFailed
@@ -314,6 +314,40 @@ def test_files_that_cannot_be_used_are_wrong_settings(
     write_csv(tmp_path / "in.csv", sample_rows(2))
     with pytest.raises(SettingsError, match=said):
         predicted(served, tmp_path / source, tmp_path / target)
+
+
+@pytest.mark.parametrize("mode", [False, True], ids=["refuse", "skip"])
+@pytest.mark.parametrize("source", ["out.csv.refused.csv", "link.csv"])
+def test_an_input_that_is_where_refused_rows_go_is_left_as_it_is(
+    served: Served, tmp_path: Path, source: str, mode: bool
+) -> None:
+    (tmp_path / "link.csv").symlink_to("out.csv.refused.csv")
+    before = write_csv(tmp_path / "out.csv.refused.csv", sample_rows(2)).read_bytes()
+    with pytest.raises(SettingsError, match="where refused rows go, is the input too"):
+        predicted(served, tmp_path / source, tmp_path / "out.csv", skip_bad_rows=mode)
+    assert (tmp_path / "out.csv.refused.csv").read_bytes() == before
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_output_that_is_where_refused_rows_go_is_refused(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "out.csv.refused.csv").symlink_to("out.csv")
+    source = write_csv(tmp_path / "in.csv", sample_rows(2))
+    with pytest.raises(SettingsError, match="where refused rows go, is the output too"):
+        predicted(served, source, tmp_path / "out.csv")
+
+
+def test_kept_and_kept_out_rows_need_two_files_however_their_paths_are_written(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    given = ["--output", str(tmp_path / "a" / "x.csv"), "--kept-out", f"{tmp_path}/a/../a/x.csv"]
+    with pytest.raises(SettingsError, match="cannot take both kinds of rows"):
+        collected_command.main(given)
+
+
+def test_two_processes_do_not_share_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with drafted(tmp_path / "out.csv") as first:
+        monkeypatch.setattr("serving.batch_files.os.getpid", lambda: 1)
+        with drafted(tmp_path / "out.csv") as second:
+            assert first != second
 
 
 def test_an_output_that_was_there_stays_when_the_new_one_fails(served: Served, tmp_path: Path) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 
 from pedalflow.champion import Pointer, write_pointer
 from pedalflow.release import Release
-from serving.events import CONCEPT_DRIFT
+from serving.concept_drift_detector import VERDICT, Errors, _errors, rolling_errors
+from serving.events import CONCEPT_DRIFT, EventRefused
+from serving.state import Connection, keep_verdict
 from tests.samples import event_messages as messages
 from tests.samples.event_service import Sending, sending
 from tests.samples.small_release import expected_predictions, sample_columns, sample_rows, small_release
@@ -170,3 +174,76 @@ def test_labels_that_do_not_fit_their_request_are_counted_and_left_out(
         here.send(messages.feedback("a", [1.0, 2.0, 3.0]))
         assert here.metric('pedalflow_labels_unused_total{why="unfit"}') == 3
         assert here.metric('pedalflow_event_state_rows{table="labelled"}') == 0
+
+
+def first_midnight() -> int:
+    return next(n for n in range(START, START + 48) if sample_rows(1, n)[0]["hr"] == 0)
+
+
+def test_a_label_beyond_all_sense_is_refused_and_disturbs_nothing(tmp_path: Path, release: Release) -> None:
+    first = first_midnight()
+    with sending(tmp_path, release.folder) as here:
+        send_hours(here, release.name, first, 23)
+        for label in (1e200, 1.1e9, -1.0):
+            with pytest.raises(EventRefused, match="no number from 0 to 1e"):
+                here.send(messages.feedback("bad", [label]))
+        send_hours(here, release.name, first + 23, 2)
+        assert math.isfinite(here.metric("pedalflow_rolling_rmse"))
+
+
+def test_errors_of_what_was_poisoned_stay_finite() -> None:
+    labels = np.array([1e200, 3.0, math.inf, 4.0])
+    errors = _errors(labels, np.array([1.0, math.nan, 2.0, 1e250]))
+    assert errors.rows == 2
+    assert all(map(math.isfinite, (errors.squared, errors.absolute, errors.labels, errors.rmse, errors.wape)))
+    nothing = _errors(labels[:1], np.array([math.nan]))
+    assert (nothing.rows, nothing.rmse, nothing.wape) == (0, 0.0, 0.0)
+
+
+def test_a_state_that_holds_a_poisoned_day_heals(tmp_path: Path, release: Release) -> None:
+    first = first_midnight()
+    with sending(tmp_path, release.folder) as here:
+        send_hours(here, release.name, first, 25)
+        day = here.emitted(CONCEPT_DRIFT)[0]["data"]
+        poisoned = {**day, "rmse": None, "rolling": {"rows": 24, "rmse": None, "wape": None}}
+        poisoned["errors"] = {**day["errors"], "squared": None}
+
+        def poison(connection: Connection) -> Errors:
+            connection.execute("DELETE FROM judged WHERE kind = ?", (VERDICT,))
+            keep_verdict(connection, VERDICT, release.name, orjson.dumps(poisoned), 400)
+            return rolling_errors(connection, release.name, Errors(1, 4.0, 2.0, 3.0))
+
+        assert here.service.state.change(poison) == Errors(1, 4.0, 2.0, 3.0)
+        assert here.metric("pedalflow_concept_score") == day["score"]
+        send_hours(here, release.name, first + 25, 24)
+        assert here.emitted(CONCEPT_DRIFT)[-1]["data"]["rolling"]["rows"] == 24
+        assert here.metric("pedalflow_rolling_rmse") > 0
+
+
+def test_a_release_that_was_replaced_before_its_first_label_is_judged_all_the_same(
+    tmp_path: Path, release: Release, other: Release
+) -> None:
+    pointer = tmp_path / "champion.json"
+    write_pointer(pointer, Pointer(release.name, release.checksum, release.folder))
+    rows, predictions, labels = hours(START, 1)
+    with sending(tmp_path / "state", pointer) as here:
+        here.send_request("a", rows)
+        here.send(messages.response("a", release.name, [float(predictions[0])]))
+        write_pointer(pointer, Pointer(other.name, other.checksum, other.folder))
+        here.service.live.look()
+        here.send(messages.feedback("a", [float(labels[0])]))
+        assert here.service.drift()["concept"]["releases"][release.name]["open_days"]
+
+
+def test_a_row_with_a_date_far_ahead_closes_no_day(tmp_path: Path, release: Release) -> None:
+    first = first_midnight()
+    with sending(tmp_path, release.folder) as here:
+        send_hours(here, release.name, first, 13)
+        (row,) = sample_rows(1, first)
+        far = date.fromisoformat(str(row["dteday"])) + timedelta(days=32)
+        here.send_request("far", [{**row, "dteday": far.isoformat()}])
+        here.send(messages.response("far", release.name, [10.0]))
+        here.send(messages.feedback("far", [10.0]))
+        assert here.emitted(CONCEPT_DRIFT) == []
+        send_hours(here, release.name, first + 13, 12)
+        assert [event["data"]["rows"] for event in here.emitted(CONCEPT_DRIFT)] == [24]

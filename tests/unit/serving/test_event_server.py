@@ -11,12 +11,13 @@ from flask.testing import FlaskClient
 
 from pedalflow.errors import SettingsError
 from pedalflow.release import Release
+from serving.concept_drift_detector import ConceptDriftDetector
 from serving.event_metrics import METRICS
 from serving.event_server import make_app, read_arguments
-from serving.event_service import EventService, EventSettings
+from serving.event_service import EventService, EventSettings, Taken
 from serving.events import CloudEvent
 from serving.settings import describe_settings
-from serving.state import StateFailed
+from serving.state import Connection, StateFailed, fact, set_fact
 from tests.samples import event_messages as messages
 from tests.samples.event_service import sending
 from tests.samples.small_release import sample_rows, small_release
@@ -159,3 +160,48 @@ def test_the_documentation_names_every_metric_and_every_setting() -> None:
         assert f"| `{metric.name}` |" in text and metric.help in text, metric.name
     for described in describe_settings(EventSettings):
         assert f"| `--{described.name.replace('_', '-')}` | {described.default} |" in text, described.name
+
+
+def test_a_receiver_that_fails_undoes_its_own_part_alone(
+    tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: ConceptDriftDetector, connection: Connection, *__: object) -> None:
+        set_fact(connection, "half", "done")
+        raise TypeError("a null where a number should be")
+
+    monkeypatch.setattr(ConceptDriftDetector, "take", fails)
+    with sending(tmp_path, release.folder) as here:
+        assert here.send_request("a", sample_rows(1)) is Taken.TAKEN
+        assert here.metric('pedalflow_event_receiver_failed_total{receiver="concept"}') == 1
+        assert here.metric('pedalflow_collected_rows_total{kind="request"}') == 1
+        assert here.metric("pedalflow_drift_window_rows") == 1
+        assert here.service.state.read(lambda connection: fact(connection, "half", "")) == ""
+
+
+def test_another_request_or_other_labels_by_a_known_id_are_collected_as_a_conflict(
+    tmp_path: Path, release: Release
+) -> None:
+    with sending(tmp_path, release.folder) as here:
+        sent = [
+            here.send(messages.request("a", sample_rows(1))),
+            here.send(messages.request("a", sample_rows(1), "other-logger")),
+            here.send(messages.request("a", sample_rows(1, 5), "other-content")),
+            here.send(messages.request("a", sample_rows(1, 5), "other-content")),
+            here.send(messages.feedback("a", [1.0])),
+            here.send(messages.feedback("a", [2.0], "corrected")),
+            here.send(messages.feedback("ab", [2.0])),
+        ]
+        assert [taken.value for taken in sent] == [
+            *("taken", "duplicate", "conflict", "duplicate", "taken", "conflict", "taken")
+        ]
+        assert here.metric('pedalflow_events_received_total{outcome="conflict",type="feedback"}') == 1
+        assert here.metric('pedalflow_collected_rows_total{kind="feedback"}') == 3
+        assert here.metric("pedalflow_labels_total") == 2
+
+
+def test_private_fields_that_no_row_has_are_refused_at_the_start(tmp_path: Path, release: Release) -> None:
+    with (
+        pytest.raises(SettingsError, match="humm"),
+        sending(tmp_path, release.folder, private_fields=("humm",)),
+    ):
+        pass

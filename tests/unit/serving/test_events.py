@@ -176,3 +176,31 @@ def test_numbers_of_a_request_keep_their_types(schema: RequestSchema) -> None:
     assert isinstance(message, RequestSeen)
     assert message.columns["temp"].dtype == np.float64
     assert message.lists["dteday"] == ["2011-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        ({"data": {"ndarray": [["nan"]]}}, "PREDICTION"),
+        ({"data": {"ndarray": [["12"]]}}, "PREDICTION"),
+        ({"data": {"tensor": {"shape": [1, 1], "values": [True]}}}, "PREDICTION"),
+        ({"outputs": [{"data": ["Infinity"]}]}, "PREDICTION"),
+        ({"data": {"ndarray": [[1.0]]}, "meta": {"tags": ["release"]}}, "TAGS"),
+        ({"jsonData": {}}, None),
+        ({"jsonData": [{}]}, None),
+    ],
+)
+def test_a_reply_whose_predictions_are_no_finite_numbers_is_refused(
+    content: object, rule: str | None, schema: RequestSchema
+) -> None:
+    sent = messages.message(messages.RESPONSE, "abc", content)
+    with pytest.raises(EventRefused) as refused:
+        read_message(parse_event(sent.headers, sent.body, NOW), schema)
+    assert len(str(refused.value)) > 20
+    assert rule is None or refused.value.rule == rule
+
+
+def test_a_time_that_no_calendar_has_is_refused() -> None:
+    with pytest.raises(EventRefused) as refused:
+        parse_event({**GOOD, "Ce-Time": "0001-01-01T00:00:00+23:59"}, b"", NOW)
+    assert refused.value.rule == "TIME"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import pytest
 
 from serving.event_logger import Event, EventLogger, EventQueue, Kind, Origin, Outcome
 from tests.samples.recording_server import Received, recording_server
@@ -122,3 +125,25 @@ def test_what_is_queued_is_sent_before_it_stops() -> None:
             for number in range(50):
                 log.log(event(number))
         assert [got.headers["Ce-Requestid"] for got in server.received] == [f"id-{n}" for n in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "level"),
+    [
+        (400, Outcome.REFUSED, logging.INFO),
+        (500, Outcome.FAILED, logging.WARNING),
+        (429, Outcome.FAILED, logging.WARNING),
+    ],
+)
+def test_an_event_that_is_lost_is_a_warning_and_one_that_is_refused_is_not(
+    caplog: pytest.LogCaptureFixture, status: int, outcome: Outcome, level: int
+) -> None:
+    outcomes = Outcomes()
+    caplog.set_level(logging.INFO, "serving.event_logger")
+    with (
+        recording_server(lambda _: (status, b"no")) as server,
+        logger(server.address, outcomes, retry_s=0.0) as log,
+    ):
+        log.log(event(0))
+        outcomes.wait_for(outcome, 1)
+    assert [record.levelno for record in caplog.records if "id-0" in record.getMessage()] == [level]

@@ -287,3 +287,12 @@ def test_help_says_that_it_is_a_stand_in(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         settings_from(["--help"])
     assert "stand-in" in capsys.readouterr().out
+
+
+def test_feedback_that_the_predictor_refuses_is_not_logged(around: Surroundings) -> None:
+    around.predicted = (400, REFUSED)
+    client = around.client(events=True)
+    assert post(client, "/api/v1.0/feedback", b'{"truth": {}}', Seldon_Puid="bad").status_code == 400
+    around.predicted = (200, PREDICTED)
+    post(client, "/api/v1.0/feedback", b'{"truth": {}}', Seldon_Puid="good")
+    assert [event.headers["Ce-Requestid"] for event in around.events.wait_for(1)] == ["good"]

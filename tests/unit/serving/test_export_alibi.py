@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,56 @@ def test_an_export_can_be_made_again_but_never_over_something_else(
     with pytest.raises(SettingsError, match="holds something else"):
         detectors_command.main([*given, str(tmp_path)])
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def as_bytes(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "mine",
+    ["README.md", "notes.txt", "drift/notes.txt", "models/x.dill"],
+    ids=["another README", "a file beside", "a file inside", "a folder beside"],
+)
+def test_a_folder_that_holds_more_than_an_export_is_left_as_it_is(
+    served: Served, exported: Path, tmp_path: Path, mine: str
+) -> None:
+    folder = shutil.copytree(exported, tmp_path / "detectors")
+    (folder / mine).parent.mkdir(exist_ok=True)
+    (folder / mine).write_text("# Detectors of my house\n", encoding="utf-8")
+    before = as_bytes(tmp_path)
+    with pytest.raises(SettingsError, match="left as it is"):
+        detectors_command.main(["export", "--release", str(served.release.folder), "--output", str(folder)])
+    assert as_bytes(tmp_path) == before
+
+
+def test_a_folder_with_only_a_readme_is_no_export(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# My project\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="left as it is"):
+        detectors_command.main(["export", "--release", str(served.release.folder), "--output", str(tmp_path)])
+    assert list(as_bytes(tmp_path)) == ["README.md"]
+
+
+@pytest.mark.parametrize("output", [".", "/", "../project"])
+def test_the_folder_one_stands_in_is_no_export_either(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "mine").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "project")
+    with pytest.raises(SettingsError, match="left as it is"):
+        detectors_command.main(["export", "--release", str(served.release.folder), "--output", output])
+    assert list(as_bytes(tmp_path)) == ["project/mine"]
+
+
+def test_an_empty_folder_is_filled_and_nothing_is_left_beside_it(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    detectors_command.main(["export", "--release", str(served.release.folder), "--output", "."])
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert {path.name for path in (tmp_path / "empty").iterdir()} == {"README.md", "drift", "outlier"}
 
 
 def test_a_date_that_is_none_is_a_wrong_setting(served: Served, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,65 @@ def test_any_error_of_a_library_leaves_the_old_release_and_the_thread(
     live.release.look()
 
     assert (live.name, live.refused) == (one.name, ["ZeroDivisionError('division by zero')"])
+
+
+def no_more_files(place: Path) -> Served:
+    try:
+        raise OSError(errno.EMFILE, "Too many open files")
+    except OSError as error:
+        raise ReleaseBroken(f"{place} cannot be read ({error})") from error
+
+
+def no_memory(place: Path) -> Served:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("failing", [no_more_files, no_memory])
+def test_what_fails_for_a_while_is_said_once_and_tried_again_at_every_look(
+    pointer: Path, one: Release, two: Release, failing: Callable[[Path], Served]
+) -> None:
+    live = Live(pointer)
+    point(pointer, two)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serving.live_release.load_served", failing)
+        live.release.look()
+        live.release.look()
+    assert (live.name, len(live.refused)) == (one.name, 1)
+    live.release.look()
+
+    assert (live.name, live.changes) == (two.name, [one.name, two.name])
+
+
+def test_a_broken_release_is_not_read_again_before_its_files_change(
+    pointer: Path, two: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+
+    def broken(place: Path) -> Served:
+        reads.append(place)
+        raise ReleaseBroken("a file was changed")
+
+    live = Live(pointer)
+    monkeypatch.setattr("serving.live_release.load_served", broken)
+    point(pointer, two)
+    live.release.look()
+    live.release.look()
+
+    assert len(reads) == 1
+
+
+def test_a_release_whose_change_cannot_be_told_does_not_serve_until_it_can(
+    pointer: Path, one: Release, two: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = Live(pointer)
+    point(pointer, two)
+    with monkeypatch.context() as patch:
+        patch.setattr(live.release, "_on_change", lambda served: 1 / 0)
+        live.release.look()
+    assert (live.name, len(live.refused)) == (one.name, 1)
+    live.release.look()
+
+    assert live.name == two.name
 
 
 def test_the_thread_looks_and_stops(pointer: Path, two: Release) -> None:

@@ -8,6 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import flask
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from prometheus_client import generate_latest
@@ -203,3 +204,19 @@ def test_a_broken_release_and_an_unknown_setting_are_refused_before_it_starts(
         OutlierDetector(release=str(tmp_path / "nowhere"))
     with pytest.raises(SettingsError, match="colour"):
         OutlierDetector(release=str(release), colour="red")
+
+
+def test_of_a_large_request_only_the_kinds_of_reasons_travel(detector: OutlierDetector) -> None:
+    odd = {**sample_rows(1)[0], "hum": 0.0, "temp": 1.0, "atemp": 0.0}
+    told = detector.transform_input_raw({"jsonData": [odd] * 101})["meta"]["tags"]["outlier_reasons"]
+    assert told == [["distance"]] * 101
+
+
+def test_a_message_that_cannot_be_written_again_is_refused(detector: OutlierDetector) -> None:
+    deep: Any = 1
+    for _ in range(300):
+        deep = [deep]
+    app = flask.Flask("test")
+    app.register_blueprint(detector.model_error_handler)
+    with app.app_context(), pytest.raises(BadRequest, match="nest it less"):
+        app.json.dumps({"jsonData": deep})

@@ -191,3 +191,13 @@ def test_the_summary_for_people_names_the_reasons(tmp_path: Path, served: Served
     text = collected_command.as_text(collected_command.write(pairs, served, tmp_path / "kept.csv", None))
     assert text.startswith(f"{COUNT - 1} of {COUNT} labelled rows may retrain: ")
     assert "label      1" in text
+
+
+def test_other_labels_or_another_request_by_one_id_are_not_trusted(tmp_path: Path, served: Served) -> None:
+    content = lines(served.release.name)
+    content.append({**content[2], "labels": [content[2]["labels"][0] + 1.0]})
+    content.append({**content[3], "columns": {**content[3]["columns"], "hum": [0.123]}})
+    content.append({**content[6], "columns": {"hum": content[6]["columns"]["hum"]}})
+    pairs = pairs_of(write(tmp_path, content), served)
+    assert pairs.incomplete == {"conflicting lines for one request id": 2}
+    assert pairs.request_ids == tuple(f"r{place}" for place in range(2, COUNT))

@@ -12,7 +12,7 @@ import flask
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from prometheus_client import generate_latest
-from seldon_core import wrapper
+from seldon_core import seldon_methods, wrapper
 from seldon_core.proto.prediction_pb2 import Feedback, SeldonMessage
 
 from pedalflow.errors import PedalflowError, SettingsError
@@ -106,11 +106,12 @@ def test_a_request_without_an_id_gets_a_new_one(predictor: Predictor) -> None:
     assert len(first) == 32
 
 
-def test_the_id_of_the_executors_header_is_kept(predictor: Predictor) -> None:
+def test_the_id_of_the_executors_header_is_the_one_that_labels_join_by(predictor: Predictor) -> None:
     app = flask.Flask("test")
     with app.test_request_context(headers={"Seldon-Puid": "from-executor"}):
         assert ask(predictor, ROWS)["meta"]["puid"] == "from-executor"
-        assert ask(predictor, ROWS, puid="own")["meta"]["puid"] == "own"
+        assert ask(predictor, ROWS, puid="own")["meta"]["puid"] == "from-executor"
+    assert ask(predictor, ROWS, puid="own")["meta"]["puid"] == "own"
     with (
         app.test_request_context(headers={"Seldon-Puid": "a b"}),
         pytest.raises(BadRequest, match="request id"),
@@ -126,13 +127,40 @@ def test_parsed_json_is_answered_with_content_where_the_wrapper_encodes(
     assert isinstance(predictor.predict_raw({"jsonData": ROWS}), dict)
 
 
-def test_flags_of_an_upstream_transformer_are_kept(predictor: Predictor, log: Path) -> None:
-    tags = {"outlier": [True, False, False], "outlier_reasons": [["theirs"], [], []], "other": 1}
-    reply = ask(predictor, ROWS, tags=tags)
+@pytest.fixture
+def behind_a_detector(release: Release, log: Path) -> Iterator[Predictor]:
+    """A predictor that believes the outlier detector before it, in a REST request."""
+    with flask.Flask("test").test_request_context():
+        yield from running(release, log, outliers="upstream")
 
-    assert reply["meta"]["tags"] == {**tags, "release": predictor.served.release.name}
+
+def test_flags_of_an_upstream_transformer_are_kept(behind_a_detector: Predictor, log: Path) -> None:
+    tags = {"outlier": [True, False, False], "outlier_reasons": [["theirs"], [], []], "other": 1}
+    reply = ask(behind_a_detector, ROWS, tags=tags)
+
+    assert reply["meta"]["tags"] == {**tags, "release": behind_a_detector.served.release.name}
     assert next(read_segments(log))["outliers"] == tags["outlier"]
-    assert 'pedalflow_outliers_total{reason="other"} 1.0' in metrics(predictor)
+    assert 'pedalflow_outliers_total{reason="other"} 1.0' in metrics(behind_a_detector)
+
+
+@pytest.mark.parametrize("mode", ["inline", "off", "upstream"])
+def test_a_callers_own_flags_count_for_nothing(release: Release, log: Path, mode: str) -> None:
+    for predictor in running(release, log, outliers=mode):
+        tags = {"outlier": [False], "outlier_reasons": [["mine"]], "release": "mine"}
+        given = ask(predictor, [ODD], tags=tags)["meta"]["tags"]
+        assert given["release"] == predictor.served.release.name
+        assert given.get("outlier") == (None if mode == "off" else [True])
+
+
+def test_tags_that_cannot_come_back_are_refused_before_anything_is_logged(
+    predictor: Predictor, log: Path
+) -> None:
+    deep: Any = 1
+    for _ in range(300):
+        deep = [deep]
+    with pytest.raises(BadRequest, match="nest them less"):
+        ask(predictor, ROWS, tags={"x": deep})
+    assert list(read_segments(log)) == []
 
 
 @pytest.mark.parametrize(
@@ -146,12 +174,14 @@ def test_flags_of_an_upstream_transformer_are_kept(predictor: Predictor, log: Pa
         {"outlier": [True] * 3, "outlier_reasons": [[1], [], []]},
     ],
 )
-def test_flags_that_do_not_fit_the_rows_are_refused(predictor: Predictor, tags: dict[str, Any]) -> None:
+def test_flags_that_do_not_fit_the_rows_are_refused(
+    behind_a_detector: Predictor, tags: dict[str, Any]
+) -> None:
     with pytest.raises(BadRequest, match="outlier must be a list of 3 booleans"):
-        ask(predictor, ROWS, tags=tags)
+        ask(behind_a_detector, ROWS, tags=tags)
 
 
-@pytest.mark.parametrize(("mode", "flagged"), [("off", False), ("upstream", False), ("inline", True)])
+@pytest.mark.parametrize(("mode", "flagged"), [("off", False), ("upstream", True), ("inline", True)])
 def test_who_flags_outliers_is_a_setting(release: Release, log: Path, mode: str, flagged: bool) -> None:
     for predictor in running(release, log, outliers=mode):
         assert ("outlier" in ask(predictor, [ODD])["meta"]["tags"]) == flagged
@@ -163,6 +193,23 @@ def test_a_prediction_that_is_no_number_is_our_error_and_never_json(predictor: P
 
     assert list(read_segments(log)) == []
     assert 'pedalflow_requests_total{code="500",interface="rest"} 1.0' in metrics(predictor)
+
+
+def test_a_type_error_of_ours_is_not_run_twice_by_the_wrapper(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def broken(columns: object) -> None:
+        calls.append(columns)
+        raise TypeError("ours")
+
+    monkeypatch.setattr(predictor.served.model, "predict", broken)
+    body = json.dumps({"jsonData": ROWS}).encode()
+    with pytest.raises(TypeError, match="ours"):
+        seldon_methods.predict(predictor, body, seldon_metrics=None)
+
+    assert len(calls) == 1
 
 
 def test_bad_requests_are_counted_by_rule(predictor: Predictor) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pedalflow.errors import DataRefused
+from pedalflow.errors import DataMissing, DataRefused, SettingsError
 from serving.replay import Hour, Stopwatch, read_hours, sending, stuck
 from serving.scoring.request import RequestSchema
 from tests.samples.small_release import LAYOUT, request_schema, sample_rows
@@ -64,3 +64,17 @@ def test_a_stuck_sensor_tells_one_of_its_own_values() -> None:
 def test_a_stopwatch_tells_median_and_99th_percentile_in_milliseconds() -> None:
     use = Stopwatch([index / 1000 for index in range(1, 101)], failed=2).use("REST", "here")
     assert (use.requests, use.failed, use.p50_ms, use.p99_ms) == (100, 2, 50.5, 100.0)
+
+
+def test_a_file_that_is_not_there_or_holds_no_rows_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataMissing, match="pedalflow data list"):
+        read_hours(tmp_path / "none.csv", SCHEMA, LAYOUT)
+    file = csv_of(HOURS[:1], tmp_path / "hours.csv")
+    file.write_text(file.read_text("utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    with pytest.raises(DataRefused, match="no rows"):
+        read_hours(file, SCHEMA, LAYOUT)
+
+
+def test_a_sensor_that_rows_have_not_is_refused() -> None:
+    with pytest.raises(SettingsError, match="--stuck snow"):
+        sending(HOURS, 20, "snow")

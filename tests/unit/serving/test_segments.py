@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,6 +146,124 @@ def test_lines_are_synced_to_the_disk_by_a_thread(tmp_path: Path, monkeypatch: p
 
     assert synced.wait(10)
     writer.close()
+
+
+def broken_disk(file: int) -> None:
+    raise OSError(errno.EIO, "the disk is broken")
+
+
+def test_a_sync_waits_for_the_disk_though_the_thread_is_at_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread_is_at_it, go_on = threading.Event(), threading.Event()
+    synced: list[str] = []
+
+    def fsync(file: int) -> None:
+        synced.append(threading.current_thread().name)
+        if synced[-1] == "log-sync":
+            thread_is_at_it.set()
+            go_on.wait(10)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    writer = SegmentWriter(tmp_path, 10**9, 0.01)
+    writer.append({"number": 1})
+    assert thread_is_at_it.wait(10)
+    writer.sync()
+    go_on.set()
+    writer.close()
+
+    assert threading.current_thread().name in synced
+
+
+def test_a_disk_that_fails_in_the_thread_is_said_once_and_raised_by_the_next_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed_twice = threading.Event()
+    failures: list[int] = []
+
+    def fsync(file: int) -> None:
+        failures.append(file)
+        if len(failures) > 2:
+            failed_twice.set()
+        broken_disk(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    writer = SegmentWriter(tmp_path, 10**9, 0.01)
+    writer.append({"number": 1})
+    assert failed_twice.wait(10)
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+    with pytest.raises(OSError, match="the disk is broken"):
+        writer.sync()
+    assert len(caplog.messages) == 1
+    writer.close()
+
+
+def test_a_line_is_appended_though_its_full_segment_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = SegmentWriter(tmp_path, 1, 60.0)
+    monkeypatch.setattr(os, "fsync", broken_disk)
+    writer.append({"number": 1})
+    monkeypatch.undo()
+    writer.append({"number": 2})
+
+    with pytest.raises(OSError, match="the disk is broken"):
+        writer.sync()
+    writer.sync()
+    writer.close()
+    assert "the disk is broken" in caplog.text
+    assert sorted(line["number"] for line in read_segments(tmp_path)) == [1, 2]
+
+
+def test_a_writer_is_closed_though_the_disk_fails(writer: SegmentWriter, tmp_path: Path) -> None:
+    writer.append({"number": 1})
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="the disk is broken"):
+        patch.setattr(os, "fsync", broken_disk)
+        writer.close()
+    close_leftovers(tmp_path)
+
+    assert names(tmp_path) == [".jsonl"]  # its lock is free
+
+
+def test_a_new_segment_begins_where_the_folder_was_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "deep" / "log"
+    writer = SegmentWriter(folder, 10**9, 60.0)
+    writer.append({"number": 1})
+    shutil.rmtree(folder.parent)
+    with pytest.raises(FileNotFoundError, match="removed with lines that were not synced yet"):
+        writer.sync()
+    writer.append({"number": 2})
+    writer.sync()
+    writer.close()
+
+    assert [line["number"] for line in read_segments(folder)] == [2]
+    assert "was removed while it was written" in caplog.text
+
+
+def test_the_thread_finds_a_removed_segment_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = threading.Event()
+    writer = SegmentWriter(tmp_path / "log", 10**9, 0.01)
+    monkeypatch.setattr(segments.logger, "warning", lambda *_: found.set())
+    shutil.rmtree(tmp_path / "log")
+    assert found.wait(10)
+    writer.append({"number": 1})
+    writer.close()
+
+    assert [line["number"] for line in read_segments(tmp_path / "log")] == [1]
+
+
+def test_lines_are_appended_though_the_folder_is_removed_at_a_rotation(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    writer = SegmentWriter(folder, 1, 60.0)
+    shutil.rmtree(folder)
+    for number in range(3):
+        writer.append({"number": number})
+    writer.close()
+
+    assert [line["number"] for line in read_segments(folder)] == [1, 2]
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -31,6 +31,19 @@ helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]
 print("helper", helper.pid, flush=True)
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
+# Stops answering, and lives on, when a file appears; it removes the file, so that it answers when it is started again.
+HANGS = """
+import os, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+hang, port = sys.argv[1], int(sys.argv[2])
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if os.path.exists(hang):
+            os.unlink(hang)
+            time.sleep(600)
+        self.send_response(200); self.end_headers()
+HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
 ENDS = "print('first line'); print('the model is not there'); raise SystemExit(3)"
 STUBBORN = (
     """
@@ -148,6 +161,79 @@ def test_a_part_that_dies_again_and_again_ends_everything(tmp_path: Path) -> Non
     assert not any(map(runs, pids.values()))
 
 
+@pytest.fixture
+def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.supervisor.PROBE_EVERY_S", 0.05)
+    monkeypatch.setattr("serving.supervisor._PROBE_TIMEOUT_S", 0.2)
+
+
+def hanging(hang: Path) -> Part:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/"
+    command = (sys.executable, "-c", HANGS, str(hang), str(port))
+    return Part("edge", "a test", address, command, {}, (port,), (Probe("http", address),))
+
+
+@pytest.mark.usefixtures("quick_probes")
+def test_a_part_that_lives_but_no_longer_answers_is_killed_and_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    hang = tmp_path / "hang"
+    edge = hanging(hang)
+    with supervised([edge], tmp_path, tmp_path, said.append) as running:
+        running.wait_until_ready(30)
+        watcher = threading.Thread(target=running.watch, args=(None,))
+        watcher.start()
+        first = running.pids["edge"]
+        assert made_to_hang(hang)
+        assert eventually(lambda: running.pids["edge"] != first and http_answers(edge.address))
+        assert not runs(first)
+    watcher.join()
+    assert said[0].startswith("edge ended by kill after 3 missed probes; it starts again in 0.5 s")
+
+
+def made_to_hang(hang: Path) -> bool:
+    """Let a part hang, and wait until it does."""
+    hang.touch()
+    return eventually(lambda: not hang.exists())
+
+
+@pytest.mark.usefixtures("quick_probes")
+def test_a_part_that_hangs_again_and_again_ends_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.supervisor.STARTS_WITHIN_S", 2.0)
+    stop = threading.Event()
+    hang = tmp_path / "hang"
+
+    def spoil() -> None:
+        while not stop.wait(0.01):
+            if http_answers(edge.address):
+                hang.touch()
+
+    edge = hanging(hang)
+    spoiler = threading.Thread(target=spoil)
+    try:
+        with (
+            pytest.raises(ServingFailed, match=r"the edge ended 3 times within 60 s, by kill after 3 missed"),
+            supervised([edge], tmp_path, tmp_path, print) as running,
+        ):
+            running.wait_until_ready(30)
+            spoiler.start()
+            running.watch(None)
+    finally:
+        stop.set()
+        spoiler.join()
+
+
+@pytest.mark.usefixtures("quick_probes")
+def test_a_part_that_has_not_answered_yet_may_take_its_time(tmp_path: Path) -> None:
+    silent = part("silent", "import time; time.sleep(600)", free_port())
+    said: list[str] = []
+    with supervised([silent], tmp_path, tmp_path, said.append) as running:
+        running.watch(1.0)
+    assert said == []
+
+
 def test_watching_ends_after_its_seconds(tmp_path: Path) -> None:
     with supervised([part("edge", ANSWERS, free_port())], tmp_path, tmp_path, print) as running:
         running.watch(0.2)
@@ -182,6 +268,12 @@ def test_a_taken_port_is_named_with_the_part_that_needs_it() -> None:
         port = taken.getsockname()[1]
         assert taken_ports("127.0.0.1", [part("edge", ANSWERS, port)]) == {port: "edge"}
     assert taken_ports("127.0.0.1", [part("edge", ANSWERS, port)]) == {}
+
+
+@pytest.mark.parametrize("host", ["::1", "192.0.2.1", "no.such.host.invalid", "a..b"])
+def test_a_host_that_cannot_be_listened_on_is_no_taken_port(host: str) -> None:
+    with pytest.raises(ServingFailed, match=f"cannot listen on {host}: .*; give an address of this machine"):
+        taken_ports(host, [part("edge", ANSWERS, free_port())])
 
 
 def test_a_grpc_server_is_known_by_its_first_frame() -> None:

@@ -137,7 +137,7 @@ def test_what_is_too_old_or_too_much_is_forgotten(state: State, keep_s: float, m
     def fill(connection: Connection) -> dict[str, int]:
         for number in range(50):
             see(connection, number, float(number))
-        return expire(connection, keep_s, most)
+        return expire(connection, keep_s, most, 49.0)
 
     assert state.change(fill)["seen"] == 50 - left
     assert state.read(row_counts)["seen"] == left
@@ -154,3 +154,14 @@ def test_only_the_last_verdicts_of_a_kind_are_kept(state: State) -> None:
     assert state.read(lambda connection: verdicts(connection, "drift")) == [b"5", b"6", b"7", b"8"]
     assert state.read(lambda connection: verdicts(connection, "concept", "r-2")) == [b"7", b"8"]
     assert state.read(lambda connection: verdicts(connection, "concept", "r-1")) == []
+
+
+def test_an_event_of_a_clock_that_is_ahead_makes_no_other_old(state: State) -> None:
+    def fill(connection: Connection) -> dict[str, int]:
+        for number in range(5):
+            see(connection, number, float(number))
+        see(connection, 9, 1e12)
+        return expire(connection, 10.0, 100, 5.0)
+
+    assert state.change(fill)["seen"] == 0
+    assert state.read(lambda c: c.execute("SELECT MAX(at) FROM seen").fetchone()[0]) == 5.0
