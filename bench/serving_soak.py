@@ -57,7 +57,7 @@ class Seen:
     @property
     def requests(self) -> int:
         """How many were answered, or not."""
-        return sum(self.answers.values())
+        return sum(count for (_, status), count in self.answers.items() if status != "reopened")
 
     @property
     def growth(self) -> float:

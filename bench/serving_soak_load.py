@@ -46,18 +46,24 @@ class Client:
         return bytes(message.SerializeToString())
 
     def post(self, kind: str, path: str, body: bytes, content_type: str = JSON) -> bytes:
-        """POST and count; a connection that breaks counts as `broken` and is opened anew."""
+        """POST and count.
+
+        A server may close a connection between two requests, for example after one whose body it has not read: the request is sent again
+        on a new connection, and counted as `reopened` too. A request that fails on a new connection is `broken`.
+        """
         headers = {"Content-Type": content_type} if content_type else {}
-        try:
-            self._http.request("POST", path, body, headers)
-            answer = self._http.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException):
-            self._http.close()
-            self.seen[kind, "broken"] += 1
-            return b""
-        self.seen[kind, str(answer.status)] += 1
-        return content
+        for last in (False, True):
+            try:
+                self._http.request("POST", path, body, headers)
+                answer = self._http.getresponse()
+                content = answer.read()
+            except (OSError, http.client.HTTPException):
+                self._http.close()
+                self.seen[kind, "broken" if last else "reopened"] += 1
+            else:
+                self.seen[kind, str(answer.status)] += 1
+                return content
+        return b""
 
     def predict(self, kind: str, count: int) -> None:
         """Predict over REST and remember the request's id for feedback."""

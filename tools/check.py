@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -148,6 +149,8 @@ def _failed(steps: list[Step], at_once: int) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
+    # A job in a shell's background ignores SIGINT and would hand that on to the tests, some of which send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     begun = time.monotonic()
     if "--next-line" in arguments:
         if not (SERVING_NEXT / "python").exists():
