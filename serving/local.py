@@ -114,8 +114,8 @@ def _executor(wish: Wish) -> Part:
 
 
 def _predictor(wish: Wish) -> Part:
-    """Keeps no request log of its own where the executor sends events: the collector has them."""
-    log = {} if wish.has(EVENTS) else {"request_log": str(wish.state / "requests")}
+    """Keeps its own log beside the collector's: it holds what was answered if the executor is killed with events that it has not sent,
+    and what came over gRPC. `pedalflow collected` counts every request once."""
     return _wrapped(
         wish,
         PREDICTOR,
@@ -125,7 +125,7 @@ def _predictor(wish: Wish) -> Part:
             "release": str(wish.release),
             "outliers": "upstream" if wish.has(OUTLIERS) else "inline",
             "private_fields": ",".join(wish.private_fields),
-            **log,
+            "request_log": str(wish.state / "requests"),
         },
         workers=wish.workers,
         grpc=True,

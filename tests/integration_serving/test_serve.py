@@ -19,7 +19,9 @@ from seldon_core.proto import prediction_pb2, prediction_pb2_grpc
 
 from pedalflow.command import exits
 from pedalflow.release import ONNX_MODEL, Release
+from serving.pairs import read_pairs
 from serving.segments import read_segments
+from serving.served import load_served
 from tests.integration_serving import servers
 from tests.integration_serving.conftest import point_to
 from tests.integration_serving.served import Serve, ended, free_block, new_workspace, serve
@@ -176,7 +178,12 @@ def test_with_event_services_requests_answers_and_labels_are_collected(
     assert lines["request"]["columns"]["hr"] == [row["hr"] for row in ROWS]
     assert (lines["response"]["release"], lines["response"]["outliers"]) == (release.name, [False, False])
     assert lines["feedback"]["labels"] == [12.0, 30.0]
-    assert not (running.workspace.serving / "requests").exists()
+    own = running.workspace.serving / "requests"
+    assert {line["kind"] for line in read_segments(own) if line["id"] == puid} == {"exchange", "feedback"}
+
+    used = load_served(release.folder)
+    pairs = read_pairs([collected, own], used.schema, used.detectors)
+    assert (pairs.labels.tolist(), dict(pairs.incomplete)) == ([12.0, 30.0], {})
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

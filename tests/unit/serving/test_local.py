@@ -54,10 +54,10 @@ def test_what_is_left_out_is_not_started_and_not_wired(name: str) -> None:
     assert getattr(executor_of(wish), name) == ""
 
 
-def test_the_predictor_keeps_a_log_only_where_no_event_service_collects() -> None:
-    assert "request_log" not in parameters(named(WISH)["predictor"])
-    alone = replace(WISH, without=frozenset({local.EVENTS}))
-    assert parameters(named(alone)["predictor"])["request_log"] == "/w/state/serving/requests"
+@pytest.mark.parametrize("without", [frozenset(), frozenset({local.EVENTS})])
+def test_the_predictor_keeps_its_own_log_so_that_no_answered_request_is_lost(without: frozenset[str]) -> None:
+    given = parameters(named(replace(WISH, without=without))["predictor"])
+    assert given["request_log"] == "/w/state/serving/requests"
 
 
 def test_every_part_listens_on_the_host_that_is_asked_for_and_is_reached_on_this_machine() -> None:
