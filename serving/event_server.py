@@ -13,7 +13,6 @@ import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +132,7 @@ class _Server(BaseApplication):
             self._service.close()
 
 
-@dataclass(frozen=True)
-class _Option:
-    """How a setting is written on the command line, where that is not plain text."""
-
-    read: type[int] | type[float] | type[str]
-
-
-_OPTIONS = {"INT": _Option(int), "FLOAT": _Option(float), "STRING": _Option(str)}
+_READ = {"INT": int, "FLOAT": float, "STRING": str}
 
 
 def read_arguments(argv: Sequence[str]) -> EventSettings:
@@ -162,7 +154,7 @@ def read_arguments(argv: Sequence[str]) -> EventSettings:
         needed = described.name in required
         parser.add_argument(
             f"--{described.name.replace('_', '-')}",
-            type=_OPTIONS[described.type].read,
+            type=_READ[described.type],
             required=needed,
             default=argparse.SUPPRESS,
             metavar=described.type,

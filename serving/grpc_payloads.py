@@ -18,7 +18,6 @@ from serving.payloads import (
     JSON_DATA,
     MAX_ROWS,
     TENSOR,
-    Reply,
     Request,
     check_id,
     check_shape,
@@ -26,7 +25,6 @@ from serving.payloads import (
     from_numbers,
     from_rows,
     parse_request,
-    read_reply,
     reply_bytes,
 )
 from serving.scoring.errors import BadRequest, Rule
@@ -103,13 +101,6 @@ def reply_message(
 def failure_message(code: int, reason: str, info: str) -> SeldonMessage:
     """A refusal, which over gRPC is a message like any other."""
     return SeldonMessage(status=Status(status=Status.FAILURE, code=code, reason=reason, info=info))
-
-
-def read_reply_message(message: SeldonMessage) -> Reply:
-    """What a reply of ours says. Raises BadRequest where it is none, a refusal for instance."""
-    if message.WhichOneof("data_oneof") == BIN_DATA:
-        return read_reply(message.binData)
-    return read_reply(MessageToDict(message))
 
 
 def _fill(holder: Any, content: Any) -> None:

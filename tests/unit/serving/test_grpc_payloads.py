@@ -10,8 +10,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from seldon_core.proto.prediction_pb2 import SeldonMessage
 
-from serving.grpc_payloads import failure_message, parse_message, read_reply_message, reply_message
-from serving.payloads import parse_request
+from serving.grpc_payloads import failure_message, parse_message, reply_message
+from serving.payloads import Reply, parse_request, read_reply
 from serving.scoring.errors import BadRequest
 from tests.unit.serving.test_payloads import FORMS, NAMES, PREDICTIONS, ROWS, SCHEMA, TAGS, data
 
@@ -33,12 +33,17 @@ def test_every_form_brings_the_columns_of_rest(form: str) -> None:
     assert all((request.columns[name] == expected.columns[name]).all() for name in NAMES)
 
 
+def said(reply: SeldonMessage) -> Reply:
+    """What a client reads in a reply."""
+    return read_reply(reply.binData if reply.binData else MessageToDict(reply))
+
+
 @pytest.mark.parametrize("form", GRPC_FORMS)
 def test_a_reply_comes_in_the_form_of_the_request_and_can_be_read(form: str) -> None:
     in_bytes = form == "binData"
     tags = {**TAGS, "none": None, "nested": {"a": [1.0, {}]}, "empty": []}
     sent = reply_message(parse_message(message(form), SCHEMA), PREDICTIONS, "p1", tags, "count", in_bytes)
-    reply = read_reply_message(SeldonMessage.FromString(sent.SerializeToString()))
+    reply = said(SeldonMessage.FromString(sent.SerializeToString()))
 
     assert (reply.puid, reply.predictions, reply.tags) == ("p1", tuple(PREDICTIONS), tags)
     assert (sent.data.WhichOneof("data_oneof") or sent.WhichOneof("data_oneof")) == form
