@@ -48,7 +48,13 @@ def loop(project: Project, data: Path, tmp_path_factory: pytest.TempPathFactory)
     """Spans 1 and 2, trained one after the other in one process, in a fresh workspace."""
     workspace = small_workspace(tmp_path_factory.mktemp("loop") / "workspace", data)
     done = project.run(
-        "pipelines.loop_command", "--workspace", str(workspace.root), "--until-span", "2", "--json"
+        "pipelines.loop_command",
+        "--workspace",
+        str(workspace.root),
+        "--until-span",
+        "2",
+        "--json",
+        "--no-serve",
     )
     assert done.code == 0, done.stderr
     printed = json.loads(done.stdout)
