@@ -24,9 +24,8 @@ from serving.batch_files import drafted, kind_of, written
 from serving.collector import FOLDER
 from serving.pairs import Pairs, read_pairs
 from serving.scoring.request import DATE
+from serving.segments import OWN_LOG
 from serving.served import Served, load_served
-
-_REQUESTS = "requests"  # where a predictor that keeps its own log has it in a workspace
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _folders(workspace: Workspace, state: Path | None, log: Path | None) -> list
             )
     folders = [(state or workspace.serving) / FOLDER]
     if log is not None or state is None:
-        folders.append(log or workspace.serving / _REQUESTS)
+        folders.append(log or workspace.serving / OWN_LOG)
     if not any(folder.is_dir() for folder in folders):
         listed = " nor ".join(map(str, folders))
         raise DataMissing(f"nothing was collected yet: there is neither {listed}; `pedalflow serve` collects")

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.segments import OWN_LOG
 from serving.supervisor import Part, Probe
 
 EXECUTOR, PREDICTOR, OUTLIERS, EXPLAINER, EVENTS = "executor", "predictor", "outliers", "explainer", "events"
@@ -125,7 +126,7 @@ def _predictor(wish: Wish) -> Part:
             "release": str(wish.release),
             "outliers": "upstream" if wish.has(OUTLIERS) else "inline",
             "private_fields": ",".join(wish.private_fields),
-            "request_log": str(wish.state / "requests"),
+            "request_log": str(wish.state / OWN_LOG),
         },
         workers=wish.workers,
         grpc=True,

@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from seldon_core.proto.prediction_pb2 import SeldonMessage
 
 from serving.errors import ServingError, StartFailed
 from serving.grpc_payloads import BIN_DATA, failure_message, parse_message
+from serving.judging import judge
 from serving.payloads import MAX_ROWS, OUTLIER_TAG, REASONS_TAG, V2, Request, parse_request
 from serving.scoring.errors import BadRequest
 from serving.served import Served, load_served
@@ -206,19 +207,10 @@ class Tally:
         return [{"key": key, "type": "COUNTER", "value": value} for key, value in counts.items()]
 
 
-def judge(served: Served, request: Request) -> tuple[list[bool], Sequence[Sequence[str]]]:
-    """By row: is it an outlier, and why."""
-    if request.row is not None:
-        _, reasons = served.judge.row(request.row)
-        return [bool(reasons)], [reasons]
-    judgement = served.judge.rows(request.columns)
-    return judgement.flagged.tolist(), judgement.reasons
-
-
-def _told(reasons: Sequence[Sequence[str]]) -> list[list[str]]:
+def _told(reasons: list[list[str]]) -> list[list[str]]:
     """The reasons as tags; of a large request only their kinds, lest the tags make it too long for the predictor."""
     if len(reasons) <= REASONED_ROWS:
-        return [list(row) for row in reasons]
+        return reasons
     return [[outlier_kind(reason) for reason in row] for row in reasons]
 
 

@@ -29,7 +29,7 @@ from pedalflow.errors import SettingsError
 from serving.errors import LogFailed, ModelFailed, ServingError, StartFailed
 from serving.feedback import parse_feedback
 from serving.grpc_payloads import BIN_DATA, failure_message, parse_message, reply_message
-from serving.live_release import LiveRelease
+from serving.judging import judge
 from serving.payloads import (
     MAX_ROWS,
     OUTLIER_TAG,
@@ -51,14 +51,13 @@ from serving.telemetry import (
     FEEDBACK,
     LOG_FAILURES,
     OUTLIERS,
-    RELEASE,
-    RELEASES_REFUSED,
     REQUESTS,
     ROWS,
     SECONDS,
     Telemetry,
     outlier_kind,
 )
+from serving.wrapped import followed
 from serving.wrapper_routes import wrapper_routes
 
 logger = logging.getLogger("pedalflow.serving")
@@ -128,7 +127,6 @@ class Predictor:
                 f"private_fields names {', '.join(sorted(unknown))}, but rows have {', '.join(first.schema.names)}"
             )
         self.model_error_handler = wrapper_routes(self, self.settings.name, self.settings.max_bytes)
-        self._name = first.release.name
         self._metadata = _metadata(self.settings.name, first)
         self._log_is_down = False
 
@@ -181,12 +179,8 @@ class Predictor:
     def _start(self) -> None:
         self._telemetry = Telemetry()
         self._log = self._open_log()
-        self._refused = self._telemetry[RELEASES_REFUSED]
         self._rows = self._telemetry[ROWS]
-        self._live = LiveRelease(
-            self.settings.release, self.settings.poll_s, self._now_serves, lambda _: self._refused.inc()
-        )
-        self._live.start()
+        self._live = followed(self.settings.release, self.settings.poll_s, self._telemetry, lambda _: None)
         gc.collect()
         gc.freeze()  # what is loaded now lives as long as the process; the collector need not walk through it again
 
@@ -201,11 +195,6 @@ class Predictor:
         )
         atexit.register(log.close)
         return log
-
-    def _now_serves(self, served: Served) -> None:
-        self._telemetry.at(RELEASE, self._name).set(0)
-        self._name = served.release.name
-        self._telemetry.at(RELEASE, self._name).set(1)
 
     def _answer(self, message: bytes | str | Mapping[str, Any], as_content: bool) -> bytes | dict[str, Any]:
         served = self.served
@@ -256,11 +245,7 @@ class Predictor:
             return None
         if self.settings.outliers == UPSTREAM and OUTLIER_TAG in request.tags and flask.has_request_context():
             return _from_upstream(request)
-        if request.row is not None:
-            _, reasons = served.judge.row(request.row)
-            return Outliers([bool(reasons)], [list(reasons)])
-        judgement = served.judge.rows(request.columns)
-        return Outliers(judgement.flagged.tolist(), list(map(list, judgement.reasons)))
+        return Outliers(*judge(served, request))
 
     def _count_outliers(self, outliers: Outliers) -> None:
         for reasons in outliers.reasons:

@@ -22,6 +22,7 @@ import orjson
 logger = logging.getLogger("pedalflow.serving")
 
 CLOSED = ".jsonl"
+OWN_LOG = "requests"  # the folder of a predictor's own log, below a workspace's serving state
 OPEN = ".jsonl.open"
 COLUMNS = "columns"
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY

@@ -340,7 +340,7 @@ def test_an_attribute_error_in_load_is_not_passed_over(
     release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Predictor(release=str(release.folder))
-    monkeypatch.setattr("serving.predictor.LiveRelease", lambda *_: None)
+    monkeypatch.setattr("serving.wrapped.LiveRelease", lambda *_: None)
 
     with pytest.raises(ServingError, match="the predictor cannot start: AttributeError"):
         made.load()
