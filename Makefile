@@ -13,11 +13,11 @@ help: ## this text
 	@echo "loop, and \`.venv/pipelines/bin/pedalflow doctor\` says what is wrong with this machine."
 
 run: ## set everything up and play the whole loop on the real data, in the workspace run/
-	@$(SETUP) dev pipelines serving
+	@$(SETUP) dev pipelines serving triggers
 	@.venv/dev/bin/pedalflow --workspace run loop
 
 test: ## set everything up and test it: what `make check` does, then the slower tests
-	@$(SETUP) dev pipelines serving dev312
+	@$(SETUP) dev pipelines serving triggers dev312
 	@.venv/dev/bin/python tools/check.py --slow
 
 test-serving-next: ## the serving tests on the newer line of Seldon and alibi-detect, Python 3.12 (needs that Python)
@@ -25,11 +25,11 @@ test-serving-next: ## the serving tests on the newer line of Seldon and alibi-de
 	@.venv/dev/bin/python tools/check.py --next-line
 
 check: ## lint, types, import rules and unit tests, in under two minutes
-	@$(SETUP) dev pipelines serving dev312
+	@$(SETUP) dev pipelines serving triggers dev312
 	@.venv/dev/bin/python tools/check.py
 
 bench: ## measure everything against the peers, and print the tables of docs/benchmarks.md
-	@$(SETUP) dev pipelines serving peers peers-mlserver
+	@$(SETUP) dev pipelines serving triggers peers peers-mlserver
 	@.venv/dev/bin/pedalflow --workspace run loop --no-serve # whose releases are served and judged
 	@.venv/pipelines/bin/python -W ignore -m bench all
 

@@ -18,6 +18,7 @@ PIPELINES = VENV / "pipelines" / "bin"
 DEV312 = VENV / "dev312" / "bin"
 SERVING = VENV / "serving" / "bin"
 SERVING_NEXT = VENV / "serving-next" / "bin"
+TRIGGERS = VENV / "triggers" / "bin"
 CODE = (
     "pedalflow",
     "bikeshare",
@@ -37,6 +38,7 @@ GROUND_FLOOR = (
 )
 # Judged where they run: alibi-detect and Seldon's wrapper are there, TensorFlow is not.
 SERVED = ("tests/unit/serving", "tests/unit/detectors")
+DOOR = "tests/unit/triggers"
 # One thread each: two pools on a small machine get in each other's way, and sums keep their order.
 SURROUNDINGS = {
     "OMP_NUM_THREADS": "1",
@@ -70,13 +72,17 @@ def _pytest(python: Path, *arguments: str) -> tuple[str, ...]:
 
 
 def unit_steps() -> list[Step]:
-    strict = _with_code(("pedalflow", "triggers"))
     others = _with_code(tuple(name for name in CODE if name not in ("pedalflow", "triggers", "tools")))
-    ignored = [f"--ignore={path}" for path in (*GROUND_FLOOR, *SERVED)]
+    ignored = [f"--ignore={path}" for path in (*GROUND_FLOOR, *SERVED, DOOR)]
     return [
         Step("ruff check", (str(DEV / "ruff"), "check", ".")),
         Step("ruff format", (str(DEV / "ruff"), "format", "--check", ".")),
-        Step("mypy, strict", (str(DEV / "mypy"), "--strict", *strict)),
+        Step("mypy, strict, the ground floor", (str(DEV / "mypy"), "--strict", "pedalflow")),
+        # Its libraries have types, so it is judged where they are.
+        Step(
+            "mypy, strict, triggers",
+            (str(DEV / "mypy"), "--strict", "--python-executable", str(TRIGGERS / "python"), "triggers"),
+        ),
         Step("mypy, the other rooms", (str(DEV / "mypy"), *others)),
         Step("import rules", (str(DEV / "lint-imports"), "--no-cache")),
         Step("unit tests of the ground floor, Python 3.10", _pytest(DEV, *GROUND_FLOOR), shows=True),
@@ -88,6 +94,7 @@ def unit_steps() -> list[Step]:
             shows=True,
         ),
         Step("unit tests of serving and detectors", _pytest(SERVING, *SERVED), shows=True),
+        Step("unit tests of triggers", _pytest(TRIGGERS, DOOR), shows=True),
         Step("unit tests of the other rooms", _pytest(PIPELINES, "tests/unit", *ignored), shows=True),
     ]
 
@@ -96,6 +103,11 @@ def slow_steps() -> list[Step]:
     return [
         Step(
             "integration tests of serving", _pytest(SERVING, "-rs", "tests/integration_serving"), shows=True
+        ),
+        Step(
+            "integration tests of triggers",
+            _pytest(TRIGGERS, "-rs", "tests/integration_triggers"),
+            shows=True,
         ),
         Step("integration tests", _pytest(PIPELINES, "-rs", "tests/integration"), shows=True),
     ]

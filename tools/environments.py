@@ -71,7 +71,13 @@ ENVIRONMENTS = {
             "MLServer, which fits with none of the other peers",
             optional=True,
         ),
-        Environment("triggers", "3.10", ("triggers",), 0.2, "the retraining service"),
+        Environment(
+            "triggers",
+            "3.10",
+            ("triggers", "triggers-tests"),
+            0.4,
+            "the retraining service, and pytest beside it",
+        ),
         Environment(
             "dev312", "3.12", ("dev",), 0.3, "the tests of the ground floor on Python 3.12", optional=True
         ),

@@ -61,6 +61,11 @@ LOCKS = (
     Lock("peers", "pyproject.toml", ("--extra", "peers", *PLATFORM)),
     Lock("peers-mlserver", "pyproject.toml", ("--extra", "peers-mlserver", *PLATFORM)),
     Lock("triggers", "pyproject.toml", ("--extra", "triggers", *PLATFORM)),
+    Lock(
+        "triggers-tests",
+        "pyproject.toml",
+        ("--extra", "triggers-tests", "--constraints", "requirements/triggers.txt", *PLATFORM),
+    ),
     Lock("uv", "requirements/uv.in", ()),
 )
 
