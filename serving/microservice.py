@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import functools
 import logging
 import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pedalflow.command.exits import code_for
@@ -26,7 +28,7 @@ from serving.metrics_folder import share_metrics_folder
 DEFAULTS = {
     "PAYLOAD_PASSTHROUGH": "true",  # bodies reach the class as bytes: parsed once, and by orjson
     "INCLUDE_METRICS_IN_CLIENT_RESPONSE": "false",  # meta.metrics are for the metrics port, not for the next part of the graph
-    "GUNICORN_THREADS": "32",  # with one thread Gunicorn closes the connection after every reply; see stay_with_connections
+    "GUNICORN_THREADS": "32",  # with one thread Gunicorn closes the connection after every reply; see answer_in_one_thread
 }
 SELDONS_LEVEL = "SELDON_LOG_LEVEL"
 END_S = 10.0  # seconds that processes get to end by themselves
@@ -90,8 +92,8 @@ def open_no_control_socket(own: argparse.Namespace) -> None:
     gunicorn_utils.StandaloneApplication.load_config = load_config_without
 
 
-def stay_with_connections(own: argparse.Namespace) -> None:
-    """Keep Gunicorn's threads with their connections, and from taking turns in the middle of requests (`serving.steady_worker`)."""
+def answer_in_one_thread(own: argparse.Namespace) -> None:
+    """Let Gunicorn's threads wait for slow clients, and one thread answer whoever need not be waited for (`serving.steady_worker`)."""
     from seldon_core import gunicorn_utils
 
     from serving.steady_worker import SteadyWorker
@@ -104,6 +106,31 @@ def stay_with_connections(own: argparse.Namespace) -> None:
         load_config(application)
 
     gunicorn_utils.StandaloneApplication.load_config = load_config_with_worker
+
+
+def trust_no_proxy(own: argparse.Namespace) -> None:
+    """Let no header change what Gunicorn takes for scheme and path; so it need not find out for every request whom it could trust."""
+    from seldon_core import gunicorn_utils
+
+    load_config = gunicorn_utils.StandaloneApplication.load_config
+
+    def load_config_without_proxy(application: Any) -> None:
+        application.options |= {
+            "forwarded_allow_ips": "*",  # anybody may set what the next two lines name: nothing
+            "forwarder_headers": "",
+            "secure_scheme_headers": {},
+        }
+        load_config(application)
+
+    gunicorn_utils.StandaloneApplication.load_config = load_config_without_proxy
+
+
+def write_dates_once_a_second(own: argparse.Namespace) -> None:
+    """Keep the text of a reply's date while it is the same; Gunicorn composes it anew for every reply."""
+    from gunicorn import util
+
+    composed = functools.lru_cache(maxsize=1)(util.http_date)
+    util.http_date = lambda timestamp=None: composed(int(time.time() if timestamp is None else timestamp))
 
 
 def skip_empty_metrics(own: argparse.Namespace) -> None:
@@ -145,7 +172,7 @@ def add_our_metrics(own: argparse.Namespace) -> None:
 
 def read_json_bodies_as_they_are(own: argparse.Namespace) -> None:
     """Take a JSON body straight from the request; the wrapper looks for a form in every body first, which costs more than parsing it."""
-    from flask import request
+    from flask import current_app, request
     from seldon_core import wrapper
 
     get_request = wrapper.get_request
@@ -157,10 +184,18 @@ def read_json_bodies_as_they_are(own: argparse.Namespace) -> None:
             and environ.get("CONTENT_TYPE") == "application/json"
             and not environ.get("QUERY_STRING")
         ):
-            return request.get_data()
+            return read_body(environ, current_app.config["MAX_CONTENT_LENGTH"] or 0) or request.get_data()
         return get_request(skip_decoding)
 
     wrapper.get_request = get_body
+
+
+def read_body(environ: Mapping[str, Any], most_bytes: int) -> bytes:
+    """A body that says how long it is, and is no longer than that; empty where Flask has to look at it."""
+    length = environ.get("CONTENT_LENGTH", "")
+    known = length.isdecimal() and len(length) < 10 and int(length) <= most_bytes
+    body: bytes = environ["wsgi.input"].read(int(length)) if known else b""
+    return body
 
 
 def leave_out_cors(own: argparse.Namespace) -> None:
@@ -173,7 +208,9 @@ def leave_out_cors(own: argparse.Namespace) -> None:
 CHANGES: tuple[Callable[[argparse.Namespace], None], ...] = (
     use_host,
     open_no_control_socket,
-    stay_with_connections,
+    answer_in_one_thread,
+    trust_no_proxy,
+    write_dates_once_a_second,
     skip_empty_metrics,
     add_our_metrics,
     read_json_bodies_as_they_are,

@@ -124,10 +124,11 @@ def _http_refusal(error: HTTPException) -> Response:
 
 def _check_route() -> None:
     """Keep from the wrapper what it would answer with 500."""
-    if request.path in FEEDBACK_ROUTES:
+    path = request.path
+    if path in FEEDBACK_ROUTES:
         _check_feedback()
-    elif request.path in OTHER_ROLES:
-        abort(404, f"{request.path} is for other roles; this is a model: send rows to /predict")
+    elif path in OTHER_ROLES:
+        abort(404, f"{path} is for other roles; this is a model: send rows to /predict")
 
 
 def _check_feedback() -> None:

@@ -30,7 +30,7 @@ QUIET = {
 # MLflow waits minutes for a server that is not there unless it is told otherwise; what the user sets stays.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 # A reference platform does not report on its users.
-PRIVATE = {"MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true"}
+PRIVATE = {"MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 def python_of(runtime: str, root: Path = ROOT) -> Path:

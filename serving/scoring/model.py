@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from .errors import ModelBroken
 from .request import Columns
 
+_NO_REPORTS = "ORT_DISABLE_TELEMETRY"
 _DTYPES = {"tensor(float)": np.dtype(np.float32), "tensor(int64)": np.dtype(np.int64)}
 
 
@@ -47,9 +49,9 @@ class Model:
         Raises:
             ModelBroken: a prediction is not a finite number; JSON could not carry it, and nobody could use it.
         """
-        feeds = {name: columns[name].astype(dtype).reshape(-1, 1) for name, dtype in self._inputs}
+        feeds = {name: columns[name].astype(dtype, copy=False).reshape(-1, 1) for name, dtype in self._inputs}
         predictions = self._session.run(self._outputs, feeds)[0].astype(np.float64).reshape(-1)
-        if not np.isfinite(predictions).all():
+        if not all(map(math.isfinite, predictions.tolist())):
             row = int(np.flatnonzero(~np.isfinite(predictions))[0])
             raise ModelBroken(
                 f"the model predicts {predictions[row]} for row {row}, which is no finite number; it needs training anew"
@@ -58,6 +60,7 @@ class Model:
 
 
 def _session(path: Path) -> Any:
+    onnxruntime = _runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = (
         1  # a small graph: more threads cost more than they give, and servers have workers
@@ -68,3 +71,14 @@ def _session(path: Path) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no class of their own
         raise ModelBroken(f"{path} cannot be loaded by ONNX Runtime ({error})") from error
+
+
+def _runtime() -> Any:
+    """ONNX Runtime, which from 1.29 on starts a thread when it is imported that reports to its makers, unless it is told not to.
+
+    A program that forks, as servers do, would hang at its end: a forked process waits for that thread and does not have it.
+    """
+    os.environ.setdefault(_NO_REPORTS, "1")
+    import onnxruntime
+
+    return onnxruntime

@@ -126,7 +126,11 @@ class RequestSchema:
 
     def columns(self, row: Mapping[str, float]) -> Columns:
         """A row that was read as columns of one value each."""
-        return {name: np.array((row[name],), dtype) for name, dtype in self._dtypes}
+        columns: dict[str, npt.NDArray[Any]] = {}
+        for dtype, names in self._names_by_dtype:
+            values = np.array([row[name] for name in names], dtype)
+            columns.update(zip(names, values.reshape(-1, 1)))
+        return columns
 
     def to_records(self, columns: Columns) -> list[dict[str, Any]]:
         """The rows as mappings, dates as text: `from_records` gives the same columns back."""
@@ -211,8 +215,11 @@ class RequestSchema:
         return tuple((field.name, _EXACT[field.kind], field.low, field.high, field) for field in self.fields)
 
     @cached_property
-    def _dtypes(self) -> tuple[tuple[str, np.dtype[Any]], ...]:
-        return tuple((field.name, DTYPES[field.kind]) for field in self.fields)
+    def _names_by_dtype(self) -> tuple[tuple[np.dtype[Any], tuple[str, ...]], ...]:
+        dtypes = dict.fromkeys(DTYPES[field.kind] for field in self.fields)
+        return tuple(
+            (dtype, tuple(f.name for f in self.fields if DTYPES[f.kind] == dtype)) for dtype in dtypes
+        )
 
     @cached_property
     def _is_date(self) -> tuple[tuple[str, bool], ...]:

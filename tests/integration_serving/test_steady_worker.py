@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 from pathlib import Path
 
 import pytest
 
-from tests.integration_serving.servers import wrapper
+from tests.integration_serving.servers import Server, wrapper
 from tests.samples.small_release import sample_rows
 
 BODY = json.dumps({"jsonData": sample_rows(1)[0]}).encode()
@@ -28,6 +29,31 @@ def head(body: bytes) -> bytes:
 
 
 HEAD = head(BODY)
+
+
+def test_requests_that_come_whole_need_no_thread_each(tmp_path: Path, champion: Path) -> None:
+    with wrapper(tmp_path / "server", {"release": str(champion)}) as server:
+        connections = [
+            http.client.HTTPConnection("127.0.0.1", server.http, timeout=30) for _ in range(THREADS)
+        ]
+        answered(connections[0])
+        before = threads(server)
+        for connection in 2 * connections:
+            answered(connection)
+
+        assert threads(server) == before
+        for connection in connections:
+            connection.close()
+
+
+def answered(connection: http.client.HTTPConnection) -> None:
+    connection.request("POST", "/predict", BODY, {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    assert (reply.status, bool(reply.read())) == (200, True)
+
+
+def threads(server: Server) -> int:
+    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in server.processes())
 
 
 def test_clients_that_stop_in_the_middle_of_a_request_hold_nobody_up(tmp_path: Path, champion: Path) -> None:

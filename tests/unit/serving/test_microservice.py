@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from email.utils import formatdate
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn import util
 from seldon_core import gunicorn_utils, metrics, microservice, seldon_methods, wrapper
 from seldon_core.proto.prediction_pb2 import Metric, SeldonMessage
 
@@ -27,6 +30,8 @@ def seldon_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seldon_methods, "handle_raw_custom_metrics", seldon_methods.handle_raw_custom_metrics)
     monkeypatch.setattr(metrics.SeldonMetrics, "generate_metrics", metrics.SeldonMetrics.generate_metrics)
     monkeypatch.setattr(wrapper, "CORS", wrapper.CORS)
+    monkeypatch.setattr(wrapper, "get_request", wrapper.get_request)
+    monkeypatch.setattr(util, "http_date", util.http_date)
 
 
 class Recorder:
@@ -52,6 +57,36 @@ def test_all_servers_bind_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert application.cfg.bind == ["127.0.0.1:9000"]
     assert bound == ["127.0.0.1:5000"]
+
+
+def test_no_proxy_changes_scheme_or_path() -> None:
+    ours.trust_no_proxy(OWN)
+    settings = gunicorn_utils.StandaloneApplication(None, {"bind": "0.0.0.0:9000"}).cfg
+
+    assert settings.secure_scheme_headers == {}
+    assert settings.forwarder_headers == []
+
+
+def test_a_date_is_gunicorns_and_is_composed_once_a_second() -> None:
+    ours.write_dates_once_a_second(OWN)
+
+    assert util.http_date(1234567890.25) == formatdate(1234567890, usegmt=True)
+    assert util.http_date(1234567890.75) is util.http_date(1234567890.25)
+    assert util.http_date(1234567891.25) == formatdate(1234567891, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("length", "body"),
+    [("4", b"four"), ("9", b"four and "), ("10", b""), ("", b""), ("-1", b""), ("0" * 9 + "4", b"")],
+)
+def test_a_body_is_read_where_its_length_is_known_and_not_too_long(length: str, body: bytes) -> None:
+    environ = {"CONTENT_LENGTH": length, "wsgi.input": BytesIO(b"four and more")}
+
+    assert ours.read_body(environ, most_bytes=9) == body
+
+
+def test_a_body_without_a_length_is_left_to_gunicorn_and_flask() -> None:
+    assert ours.read_body({"wsgi.input": BytesIO(b"chunks")}, most_bytes=9) == b""
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,20 @@ def test_a_prediction_that_is_no_number_is_an_error(release: Release) -> None:
 
     with pytest.raises(ModelBroken, match="predicts inf for row 1"):
         model.predict(columns)
+
+
+def test_a_model_starts_no_thread_which_a_forked_process_would_wait_for_at_its_end(release: Release) -> None:
+    program = """
+import os, sys
+from pathlib import Path
+import numpy
+from serving.scoring.model import Model
+
+before = os.listdir("/proc/self/task")
+Model(Path(sys.argv[1]))
+assert os.listdir("/proc/self/task") == before
+"""
+    subprocess.run([sys.executable, "-c", program, str(release.folder / ONNX_MODEL)], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("content", [b"", b"no model"])
