@@ -9,7 +9,7 @@ import sys
 from pedalflow.command.options import ROOT
 from pedalflow.command.runtimes import python_of
 
-PIPELINES, SERVING = "pipelines", "serving"
+PIPELINES, SERVING, TRIGGERS = "pipelines", "serving", "triggers"
 BENCHMARKS = {
     "quality": PIPELINES,
     "cost": PIPELINES,
@@ -17,6 +17,9 @@ BENCHMARKS = {
     "detection": SERVING,
     "serving": PIPELINES,
     "serving_soak": PIPELINES,
+    "triggers_accept": TRIGGERS,
+    "triggers_storm": TRIGGERS,
+    "triggers_kill": TRIGGERS,
 }
 
 

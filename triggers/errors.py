@@ -46,7 +46,7 @@ class LaunchLater(TriggersError):
 
 
 class LaunchStopped(TriggersError):
-    """A run cannot be started, however often it is tried: somebody has to mend something first."""
+    """A run cannot be started or looked at before somebody mends something; the message says what."""
 
 
 class StoreFailed(TriggersError):

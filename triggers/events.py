@@ -12,6 +12,7 @@ Facts = Mapping[str, Fact]
 
 # Names inside `facts` that the policy reads; sources write them under these names only.
 IS_DRIFT = "is_drift"  # bool: what the detector said of its newest window or day
+WEIGHED = "weighed"  # bool: the sender has weighed several verdicts already, as a rule of Prometheus with `for:` does
 RELEASE = "release"  # str: the release that was judged
 OBJECTS = "objects"  # list of str: what was uploaded, as gs://bucket/key, s3://bucket/key
 COMMIT = "commit"  # str: the full hash of the newest commit of a push

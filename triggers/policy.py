@@ -1,7 +1,7 @@
 """Which event leads to which action: the whole policy is the table `RULES`, and pure functions that read it.
 
 An event is decided once, when it has been committed (`decide`); a run that waits is asked again just before it would start whether its
-reasons still hold (`readiness`). Nothing here knows a clock, a database or a pipeline.
+reasons still hold (`triggers.readiness`). Nothing here knows a clock, a database or a pipeline.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from triggers.events import IS_DRIFT, RELEASE, Facts, Kind
+from triggers.events import IS_DRIFT, RELEASE, WEIGHED, Facts, Kind
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -53,8 +53,8 @@ class Rule:
         settle_s: how long more of the same is waited for.
         cool_down_s: how long after the start of the last run with this kind among its reasons the next may start.
         quiet_s: how long after a promotion nothing starts for this reason.
-        votes: of verdicts; one of one means that every event counts by itself.
-        needs_new_data: whether a run makes sense only on data that the champion has not seen; it waits for some.
+        votes: of verdicts; one of one means that every event counts by itself. An alert whose rule has weighed them does so anyway.
+        needs_new_data: whether a run makes sense only on data that no run has tried yet; it waits for some.
     """
 
     kind: Kind
@@ -109,7 +109,7 @@ RULES: tuple[Rule, ...] = (
 )
 BY_KIND: Mapping[Kind, Rule] = {rule.kind: rule for rule in RULES}
 
-_VERDICTS = (Kind.DRIFT, Kind.CONCEPT_DRIFT)
+VERDICTS = (Kind.DRIFT, Kind.CONCEPT_DRIFT)  # kinds of event that say yes or no
 
 
 class Outcome(str, enum.Enum):
@@ -145,12 +145,19 @@ class Situation:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one event: `due` is when a run may start at the earliest, `reason` a sentence for people."""
+    """What becomes of one event.
+
+    Args:
+        due: when a run may start for it at the earliest.
+        reason: a sentence for people.
+        note: what its run says while it waits, the same without what passes by itself; empty where there is nothing such.
+    """
 
     action: Action
     outcome: Outcome
     due: float
     reason: str
+    note: str = ""
 
 
 def decide(kind: Kind, facts: Facts, situation: Situation, rules: Mapping[Kind, Rule] = BY_KIND) -> Decision:
@@ -163,7 +170,12 @@ def decide(kind: Kind, facts: Facts, situation: Situation, rules: Mapping[Kind, 
         return _recorded(rule, situation, objection)
     due, because = _due(rule, situation)
     outcome = Outcome.JOINS if situation.waiting else Outcome.STARTS
-    return Decision(rule.action, outcome, due, "; ".join(filter(None, (rule.why, because, _busy(situation)))))
+    note = _sentence(rule.why, because)
+    return Decision(rule.action, outcome, due, _sentence(note, busy(situation.active)), note)
+
+
+def _sentence(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _recorded(rule: Rule, situation: Situation, reason: str) -> Decision:
@@ -172,15 +184,15 @@ def _recorded(rule: Rule, situation: Situation, reason: str) -> Decision:
 
 def _objection(rule: Rule, facts: Facts, situation: Situation) -> str:
     """Why an event that could lead to a run does not; empty where it does."""
-    if rule.kind not in _VERDICTS:
+    if rule.kind not in VERDICTS:
         return ""
     if facts.get(IS_DRIFT) is not True:
-        return "the detector looked and found no drift"
+        return "the alert is over" if facts.get(WEIGHED) else "the detector looked and found no drift"
     accused = facts.get(RELEASE)
     if accused and situation.champion and accused != situation.champion:
-        return f"it is about {accused}, which no longer serves"
+        return f"it is about {accused}, which does not serve"
     agreeing = sum(situation.verdicts[-rule.votes.of :])
-    if agreeing < rule.votes.needed:
+    if agreeing < rule.votes.needed and facts.get(WEIGHED) is not True:
         return f"{agreeing} of the last {rule.votes.of} windows drift, and {rule.votes.needed} are needed"
     return ""
 
@@ -203,64 +215,9 @@ def _due(rule: Rule, situation: Situation) -> tuple[float, str]:
     return (due, because) if due > situation.now else (situation.now, "")
 
 
-def _busy(situation: Situation) -> str:
-    return f"run {situation.active} is at work, so it waits until that is over" if situation.active else ""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """An event that a waiting run was asked for, with how things stand now.
-
-    `verdict` is the newest one about the same subject and release (None: the kind has no verdicts).
-    """
-
-    event: str
-    kind: Kind
-    facts: Facts
-    verdict: bool | None = None
-
-
-class Ready(str, enum.Enum):
-    """Whether a waiting run may start."""
-
-    LAUNCH = "launch"
-    WAIT = "wait"
-    DROP = "drop"
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """The answer, with a sentence for people."""
-
-    ready: Ready
-    reason: str
-
-
-def readiness(
-    reasons: Sequence[Reason],
-    *,
-    champion: str,
-    new_data: bool | None,
-    rules: Mapping[Kind, Rule] = BY_KIND,
-) -> Readiness:
-    """Whether a run that is due still has a reason. `new_data` is whether there is data that the champion has not seen (None: unknown)."""
-    holding = [reason for reason in reasons if not _lapsed(reason, champion)]
-    if not holding:
-        lapsed = "; ".join(dict.fromkeys(_lapsed(reason, champion) for reason in reasons))
-        return Readiness(Ready.DROP, lapsed or "it has no reason any more")
-    if new_data is False and all(rules[reason.kind].needs_new_data for reason in holding):
-        return Readiness(Ready.WAIT, "there is no data yet that the champion has not seen")
-    return Readiness(Ready.LAUNCH, "; ".join(dict.fromkeys(rules[reason.kind].why for reason in holding)))
-
-
-def _lapsed(reason: Reason, champion: str) -> str:
-    """Why a reason holds no more; empty where it does."""
-    if reason.kind not in _VERDICTS:
-        return ""
-    accused = reason.facts.get(RELEASE)
-    if accused and champion and accused != champion:
-        return f"{accused} no longer serves"
-    return "the newest verdict is that nothing drifts any more" if reason.verdict is False else ""
+def busy(active: str) -> str:
+    """What a run waits for while another is at work; empty where none is."""
+    return f"run {active} is at work, so it waits until that is over" if active else ""
 
 
 def strongest(actions: Sequence[Action]) -> Action:

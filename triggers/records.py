@@ -39,6 +39,7 @@ class StoredEvent:
         action: what was decided; None while it is not decided.
         outcome: of `policy.Outcome`; empty while it is not decided.
         reason: why it was decided so.
+        due: when a run may start for it at the earliest, by the service's clock; None where it leads to none.
         run: the run that it asked for or joined; empty where there is none.
     """
 
@@ -52,6 +53,7 @@ class StoredEvent:
     outcome: str = ""
     reason: str = ""
     run: str = ""
+    due: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class StoredRun:
         phase: where it stands.
         created: when it was asked for.
         created_now: the same by the service's clock.
-        due: when it may start at the earliest, by the service's clock.
+        due: when the first of its reasons may start it, by the service's clock.
         note: a sentence: what it waits for, what it does, or how it ended.
         attempts: how often it was tried to launch it.
         retry_at: not before this moment is it tried again.
@@ -113,10 +115,14 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Depth:
-    """How much waits: events that are not decided, runs that wait, and when the oldest of each came (None: there is none)."""
+    """How much waits: events that are not decided, runs that wait, and when the oldest of each came (None: there is none).
+
+    `at_work` counts the runs at work, of which there is one at most; `at_work_since` is when it started (None: none has).
+    """
 
     undecided: int
     oldest_undecided: float | None
     waiting: int
     oldest_waiting: float | None
     at_work: int
+    at_work_since: float | None = None

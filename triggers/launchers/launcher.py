@@ -79,7 +79,12 @@ class Seen:
 
 
 class Launcher(Protocol):
-    """All methods may raise LaunchLater or LaunchStopped."""
+    """All methods may raise LaunchLater or LaunchStopped.
+
+    LaunchLater: the other side is away or busy, and it passes by itself; tried again within minutes. LaunchStopped: somebody has to mend
+    something, such as a token that expired, a right that is missing or a pipeline that nobody uploaded; the message says what. A launch is
+    then tried every five minutes for a day. Neither says that a run which was submitted has ended: looks are repeated after both.
+    """
 
     name: str
 
@@ -93,7 +98,7 @@ class Launcher(Protocol):
         """How the run called `run` stands."""
 
     def new_data(self) -> bool | None:
-        """Whether there is data that the champion was not trained on; None where this launcher cannot know."""
+        """Whether there is data that no run has tried yet; None where this launcher cannot know."""
 
     def champion(self) -> str:
         """The release that serves; empty where this launcher cannot know."""

@@ -1,0 +1,1 @@
+"""The durable store: events and runs in SQLite or PostgreSQL, committed before anybody is told that they were taken."""
