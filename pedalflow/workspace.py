@@ -61,6 +61,21 @@ class Workspace:
         return self.state / "runs"
 
     @property
+    def rollouts(self) -> Path:
+        """One record for each rollout."""
+        return self.state / "rollouts"
+
+    @property
+    def triggers(self) -> Path:
+        """What the retraining service keeps: its database, its secrets, its runs on this machine."""
+        return self.state / "triggers"
+
+    @property
+    def triggers_database(self) -> Path:
+        """The SQLite file of events and runs, unless the service's settings name another database."""
+        return self.triggers / "triggers.sqlite"
+
+    @property
     def reports(self) -> Path:
         """The HTML reports."""
         return self.state / "reports"

@@ -2,12 +2,12 @@
 
 Request (the days of its rows), response (release and predictions) and feedback (labels) may come in any order; what has come waits for the
 rest. A day is over when a label of a later day, at most a month later, has come: a row with a wrong date far ahead closes
-nothing. Each release is judged by its own baseline and its own predictions.
+nothing. Each release is judged by its own baseline and its own predictions. One that never served, a canary, is not judged, but its
+errors are kept like those of the others.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -20,9 +20,11 @@ from detectors.concept import ConceptBaseline, ConceptJudgement, ConceptState, a
 from detectors.layout import Array
 from detectors.screening import log_residuals
 from serving.drift_detector import day_text
+from serving.error_sums import Errors, error_sums
 from serving.event_metrics import DAYS_CLOSED, LABELS, LABELS_UNMATCHED, LABELS_UNUSED
 from serving.events import CONCEPT_DRIFT, FeedbackSeen, RequestSeen, ResponseSeen
 from serving.receiving import Count, Emit, Happening
+from serving.release_errors import keep_errors
 from serving.served import Served
 from serving.state import Connection, keep_verdict, verdicts
 
@@ -31,14 +33,14 @@ VERDICT = "concept"
 MOST_VERDICTS = 400
 ROLLING_DAYS = 7
 MOST_DAYS_AHEAD = 31  # a label of a day that is further ahead says nothing of this one
-_MOST_ERROR = 1e12  # in a sum: keeps squares of many rows finite
 
 
 @dataclass(frozen=True)
 class _Joined:
-    """A request of which everything has come: a day, a prediction and a label for each row."""
+    """A request of which everything has come, asked at `at` (seconds since 1970): a day, a prediction and a label for each row."""
 
     release: str
+    at: float
     days: Sequence[int]
     predictions: Sequence[float]
     labels: Sequence[float]
@@ -46,25 +48,6 @@ class _Joined:
     @property
     def fits(self) -> bool:
         return len(self.days) == len(self.predictions) == len(self.labels)
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Sums over the labelled rows of one day, or of several."""
-
-    rows: int
-    squared: float
-    absolute: float
-    labels: float
-
-    @property
-    def rmse(self) -> float:
-        return math.sqrt(self.squared / max(self.rows, 1))
-
-    @property
-    def wape(self) -> float:
-        """Mean absolute error ÷ mean label; the mean absolute error itself where all labels are 0."""
-        return self.absolute / self.labels if self.labels > 0 else self.absolute / max(self.rows, 1)
 
 
 class ConceptDriftDetector:
@@ -95,6 +78,8 @@ class ConceptDriftDetector:
         joined = _take_joined(connection, message.request_id)
         if joined is None:
             return counts
+        if joined.fits:
+            keep_errors(connection, joined.release, joined.days, joined.predictions, joined.labels, joined.at)
         return (
             counts + _add(connection, joined, at) + self._close(connection, joined.release, happening, emit)
         )
@@ -103,7 +88,8 @@ class ConceptDriftDetector:
         """Judge the days before the newest one that have enough labels."""
         counts = []
         for day in _days_over(connection, release, self._fewest_rows):
-            data = _judged(connection, release, day)
+            serves = release == happening.served.release.name
+            data = {**_judged(connection, release, day), "serves": serves}
             emit(happening.emitted(CONCEPT_DRIFT, SOURCE, {"data": data, "meta": _META}))
             keep_verdict(connection, VERDICT, release, orjson.dumps(data), MOST_VERDICTS)
             counts.append(Count(DAYS_CLOSED, (str(bool(data["is_drift"])).lower(),)))
@@ -159,10 +145,10 @@ def _count_labels(connection: Connection, message: FeedbackSeen) -> list[Count]:
 def _take_joined(connection: Connection, request_id: str) -> _Joined | None:
     row = connection.execute(
         "DELETE FROM pending WHERE request = ? AND days NOT NULL AND predictions NOT NULL AND labels NOT NULL "
-        "RETURNING release, days, predictions, labels",
+        "RETURNING release, at, days, predictions, labels",
         (request_id,),
     ).fetchone()
-    return None if row is None else _Joined(row[0], *(orjson.loads(part) for part in row[1:]))
+    return None if row is None else _Joined(*row[:2], *(orjson.loads(part) for part in row[2:]))
 
 
 def _know(connection: Connection, served: Served) -> None:
@@ -256,10 +242,8 @@ def _rows_of(connection: Connection, release: str, day: int) -> tuple[Array, Arr
 
 def _errors(labels: Array, predictions: Array) -> Errors:
     """Over the rows whose label and prediction are finite."""
-    finite = np.isfinite(predictions) & np.isfinite(labels)
-    labels = np.minimum(labels[finite], _MOST_ERROR)
-    error = np.clip(predictions[finite] - labels, -_MOST_ERROR, _MOST_ERROR)
-    return Errors(len(labels), float(np.sum(error**2)), float(np.sum(np.abs(error))), float(np.sum(labels)))
+    sums = error_sums(labels, predictions)
+    return Errors(sums.rows, sums.squared, sums.absolute, sums.labels)
 
 
 def rolling_errors(connection: Connection, release: str, newest: Errors) -> Errors:

@@ -3,7 +3,7 @@
 POST /         an event; 202 without a body once its effect is on the disk (a broker takes a body for another event)
 GET  /healthz  the process lives       GET /readyz  it takes events
 GET  /drift    the last verdicts       GET /events  the last events that were emitted
-GET  /metrics  for Prometheus
+GET  /errors   by release              GET /metrics for Prometheus
 """
 
 from __future__ import annotations
@@ -62,6 +62,10 @@ def make_app(service: EventService) -> Flask:
     @app.get("/events")
     def events() -> Response:
         return _json(service.events())
+
+    @app.get("/errors")
+    def errors() -> Response:
+        return _json(service.errors(request.args.get("since", "")))
 
     @app.get("/metrics")
     def metrics() -> Response:

@@ -39,6 +39,7 @@ from serving.live_release import LiveRelease
 from serving.outbox import Sender, depth, last_events, put
 from serving.outlier_events import OutlierEvents
 from serving.receiving import Count, Happening, Receiver
+from serving.release_errors import errors_since, forget_days, read_since
 from serving.served import Served
 from serving.settings import setting
 from serving.state import FILE, Connection, State, expire, fact, row_counts, verdicts
@@ -63,6 +64,9 @@ class EventSettings:
     port: int = setting("Port to listen on.", 9031, low=1, high=65535)
     receivers: tuple[str, ...] = setting("What is done with events: drift, concept, collector.", RECEIVERS)
     broker: str = setting("Address that our own events are posted to; empty: they are kept for /events.", "")
+    broker_token_file: str = setting(
+        "File with the token that the broker wants; read again for every event.", ""
+    )
     statistic: str = setting("Who computes the statistic of drift.", "scipy", choices=("alibi", "scipy"))
     private_fields: tuple[str, ...] = setting("Fields that are never collected, separated by commas.", ())
     fewest_rows: int = setting("Labels that a day needs before it is judged.", 12, low=1)
@@ -101,7 +105,7 @@ class EventService:
         self._receivers = _receivers(settings, self._collector)
         sync = self._collector.sync if self._collector else lambda: None
         self.state = State(settings.state / FILE, before_commit=sync)
-        self._sender = Sender(self.state, settings.broker, self._count_sent) if settings.broker else None
+        self._sender = _sender(settings, self.state, self._count_sent)
         self._since_expiry = 0
 
     def start(self) -> None:
@@ -179,6 +183,7 @@ class EventService:
         if self._since_expiry < _EXPIRE_EVERY:
             return []
         self._since_expiry = 0
+        forget_days(connection)
         gone = expire(connection, self.settings.keep_days * _DAY_S, self.settings.keep_rows, self._clock())
         return [Count(metrics.EXPIRED, (table,), rows) for table, rows in gone.items() if rows]
 
@@ -202,6 +207,11 @@ class EventService:
             }
 
         return self.state.read(look)
+
+    def errors(self, since: str) -> dict[str, Any]:
+        """How much each release errs on the labels that came back. Raises SinceRefused."""
+        start = read_since(since)
+        return {"releases": self.state.read(lambda connection: errors_since(connection, start))}
 
     def events(self) -> list[dict[str, Any]]:
         """The newest events that were emitted."""
@@ -329,6 +339,13 @@ def _told(
         counts = [Count(metrics.RECEIVER_FAILED, (name,))]
     connection.execute("RELEASE receiver")
     return counts
+
+
+def _sender(settings: EventSettings, state: State, count: Callable[[str, str], None]) -> Sender | None:
+    if not settings.broker:
+        return None
+    token_file = Path(settings.broker_token_file) if settings.broker_token_file else None
+    return Sender(state, settings.broker, count, token_file=token_file)
 
 
 def _collector(settings: EventSettings) -> Collector | None:

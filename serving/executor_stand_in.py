@@ -6,13 +6,16 @@ cluster:
 
 - it gives a request without the header `Seldon-Puid` one, and says it in the answer's headers;
 - it posts the message to the transformer's `/transform-input`, and what comes back verbatim to the predictor's `/predict`;
+- where a canary runs beside the predictor, it answers its share of the requests instead (`serving.traffic`);
 - it hands on the caller's headers, and returns status and body verbatim; an answer other than 200 ends the chain;
 - it posts what the predictor gets and says, and feedback that it takes, to the event services, as `serving.event_logger` describes;
 - it exports the executor's histograms, `seldon_api_executor_server_requests_seconds` and `…_client_requests_seconds`.
 
 Where it differs: a part that is down costs a 503 with a sentence (the executor says 500); bodies have a limit; the explainer,
 which has its own address in a cluster, answers here on `/api/v1.0/explanations`; gRPC callers reach the predictor directly on its
-own port; there are no routers, combiners, shadows or traffic weights. It is not made for any other graph, nor for production.
+own port; there are no routers, combiners or shadows. In a cluster the ingress splits the traffic, by chance and before the graph; here the
+request's id decides, behind the outlier detector, which both sides share. A request that the canary does not answer is answered by the
+predictor, where a cluster returns the error. It is not made for any other graph, nor for production.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -47,6 +51,7 @@ from pedalflow.errors import SettingsError
 from serving.event_logger import Event, EventLogger, Kind, Origin, Outcome
 from serving.settings import read_settings, setting
 from serving.telemetry import Metric
+from serving.traffic import Traffic, goes_to_canary
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +95,10 @@ class ExecutorSettings:
     predictor: str = setting("Address of the predictor.", "http://127.0.0.1:9001")
     outliers: str = setting("Address of the outlier detector; empty: the graph has none.", "")
     explainer: str = setting("Address of the explainer; empty: there is none.", "")
+    canary: str = setting("Address of the canary, a second predictor; empty: there is none.", "")
+    traffic: str = setting(
+        "File that says which share of the requests the canary answers; empty, missing or broken: none.", ""
+    )
     events: str = setting("Where the logger posts its CloudEvents; empty: it logs nothing.", "")
     host: str = setting("Address to listen on.", "127.0.0.1")
     port: int = setting("Port to listen on.", 9000, low=1, high=65535)
@@ -123,10 +132,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back to the caller."""
+    """What goes back to the caller; `came` is False where it stands for a part that did not answer."""
 
     status: int
     message: Message
+    came: bool = True
 
 
 @dataclass(frozen=True)
@@ -201,22 +211,26 @@ class Parts:
 
     def _down(self, node: Node, error: HTTPError) -> Answer:
         logger.warning("%s at %s: %s", node.name, node.address, error)
-        if isinstance(error, TimeoutError) and not isinstance(error, urllib3.exceptions.NewConnectionError):
-            said = f"did not answer within {self._timeout_s:g} s; send fewer rows, or look at its log"
-            return failure(503, "PART_TIMED_OUT", f"the {node.name} at {node.address} {said}")
+        reason = "PART_DOWN"
         said = (
             "does not answer; it is starting or has stopped: try again in a few seconds, then look at its log"
         )
-        return failure(503, "PART_DOWN", f"the {node.name} at {node.address} {said}")
+        if isinstance(error, TimeoutError) and not isinstance(error, urllib3.exceptions.NewConnectionError):
+            reason = "PART_TIMED_OUT"
+            said = f"did not answer within {self._timeout_s:g} s; send fewer rows, or look at its log"
+        answer = failure(503, reason, f"the {node.name} at {node.address} {said}")
+        return dataclasses.replace(answer, came=False)
 
 
 class Graph:
-    """Outlier detector above predictor, with a request logger at the predictor, and the explainer beside them."""
+    """Outlier detector above predictor and canary, with a request logger at these, and the explainer beside them."""
 
     def __init__(self, settings: ExecutorSettings, parts: Parts, log: EventLogger | None) -> None:
         self._parts = parts
         self._log = log
+        self._traffic = Traffic(Path(settings.traffic)) if settings.traffic else None
         self._predictor = Node("predictor", settings.predictor)
+        self._canary = Node("canary", settings.canary) if settings.canary else None
         self._outliers = Node("outliers", settings.outliers) if settings.outliers else None
         self._explainer = Node("explainer", settings.explainer) if settings.explainer else None
 
@@ -228,13 +242,16 @@ class Graph:
                 return judged
             message = judged.message
         self._say(Kind.REQUEST, message, headers)
-        answer = self._parts.post(self._predictor, "/predict", message, headers)
+        answer = self._predicted(message, headers)
         if answer.status == 200:
             self._say(Kind.RESPONSE, answer.message, headers)
         return answer
 
     def feedback(self, message: Message, headers: Mapping[str, str]) -> Answer:
-        """Labels that arrived later: given to the predictor, and logged where it takes them."""
+        """Labels that arrived later: given to the predictor, and logged where it takes them.
+
+        Those of the canary's answers too: its share may be another one by then, and labels find their answer by the request's id.
+        """
         answer = self._parts.post(self._predictor, "/send-feedback", message, headers)
         if answer.status == 200:
             self._say(Kind.FEEDBACK, message, headers)
@@ -250,6 +267,17 @@ class Graph:
         """The parts of the graph that do not answer."""
         nodes = [node for node in (self._outliers, self._predictor) if node is not None]
         return [f"the {node.name} at {node.address}" for node in nodes if not self._parts.alive(node)]
+
+    def _predicted(self, message: Message, headers: Mapping[str, str]) -> Answer:
+        """By the side that the request belongs to; where the canary does not answer, by the predictor."""
+        if self._canary is not None and self._is_canarys(headers[PUID]):
+            answer = self._parts.post(self._canary, "/predict", message, headers)
+            if answer.came:
+                return answer
+        return self._parts.post(self._predictor, "/predict", message, headers)
+
+    def _is_canarys(self, request_id: str) -> bool:
+        return self._traffic is not None and goes_to_canary(request_id, self._traffic.percent)
 
     def _say(self, kind: Kind, message: Message, headers: Mapping[str, str]) -> None:
         if self._log is not None:

@@ -4,11 +4,12 @@ Ports count from the first one of a block of forty (`--port`, 9000 unless said o
 
     +0   executor    REST: the stand-in for Seldon's executor, the address for callers
     +1   predictor   REST            +2  gRPC       +3  metrics
+    +4   canary      REST            +5  (unused)   +6  metrics    (with `--canary`)
     +11  outliers    REST            +12 (unused)   +13 metrics
     +21  explainer   REST            +22 (unused)   +23 metrics
     +31  events      REST: drift, concept drift, collector
 
-    caller ─▶ executor ─▶ outliers (/transform-input) ─▶ predictor (/predict)
+    caller ─▶ executor ─▶ outliers (/transform-input) ─▶ predictor, or canary for its share (/predict)
                  └─ CloudEvents: request, response, feedback ─▶ events
 """
 
@@ -17,16 +18,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serving.segments import OWN_LOG
 from serving.supervisor import Part, Probe
 
 EXECUTOR, PREDICTOR, OUTLIERS, EXPLAINER, EVENTS = "executor", "predictor", "outliers", "explainer", "events"
+CANARY = "canary"
 OPTIONAL = (EXPLAINER, OUTLIERS, EVENTS)
 BLOCK = 40
-FIRST_PORT = {EXECUTOR: 0, PREDICTOR: 1, OUTLIERS: 11, EXPLAINER: 21, EVENTS: 31}
+FIRST_PORT = {EXECUTOR: 0, PREDICTOR: 1, CANARY: 4, OUTLIERS: 11, EXPLAINER: 21, EVENTS: 31}
 GRPC, METRICS = 1, 2  # above the first port of a part that runs in Seldon's wrapper
 DEPLOYMENT, GRAPH = "pedalflow", "main"
 _THREADS = 8
@@ -49,6 +51,9 @@ class Wish:
         without: parts of OPTIONAL that are left out.
         log_level: debug, info, warning or error.
         private_fields: fields that are written to no log and collected by nobody.
+        canary: whether a second predictor stands ready for a rollout.
+        broker: the address that the detectors' own events are posted to; empty: they are kept.
+        broker_token_file: holds the token that the broker wants.
     """
 
     release: Path
@@ -59,6 +64,9 @@ class Wish:
     without: frozenset[str] = frozenset()
     log_level: str = "warning"
     private_fields: tuple[str, ...] = ()
+    canary: bool = False
+    broker: str = ""
+    broker_token_file: Path | None = None
 
     @property
     def logs(self) -> Path:
@@ -67,7 +75,17 @@ class Wish:
 
     def has(self, part: str) -> bool:
         """Whether the part is started."""
-        return part not in self.without
+        return self.canary if part == CANARY else part not in self.without
+
+    @property
+    def canary_pointer(self) -> Path:
+        """The file that says which release the canary answers with."""
+        return self.state / "canary.json"
+
+    @property
+    def traffic(self) -> Path:
+        """The file that says which share of the requests the canary answers."""
+        return self.state / "traffic.json"
 
     def at(self, part: str, offset: int = 0) -> str:
         """`host:port` of a part, as others on this machine reach it."""
@@ -94,6 +112,7 @@ def _executor(wish: Wish) -> Part:
         "outliers": wish.url(OUTLIERS) if wish.has(OUTLIERS) else "",
         "explainer": wish.url(EXPLAINER) if wish.has(EXPLAINER) else "",
         "events": f"{wish.url(EVENTS)}/" if wish.has(EVENTS) else "",
+        **({"canary": wish.url(CANARY), "traffic": str(wish.traffic)} if wish.has(CANARY) else {}),
         "host": wish.host,
         "port": str(wish.port),
         "deployment": DEPLOYMENT,
@@ -115,22 +134,38 @@ def _executor(wish: Wish) -> Part:
 
 
 def _predictor(wish: Wish) -> Part:
-    """Keeps its own log beside the collector's: it holds what was answered if the executor is killed with events that it has not sent,
-    and what came over gRPC. `pedalflow collected` counts every request once."""
     return _wrapped(
         wish,
         PREDICTOR,
         "predictions over REST and gRPC",
         "serving.predictor.Predictor",
-        {
-            "release": str(wish.release),
-            "outliers": "upstream" if wish.has(OUTLIERS) else "inline",
-            "private_fields": ",".join(wish.private_fields),
-            "request_log": str(wish.state / OWN_LOG),
-        },
+        _predictor_parameters(wish, wish.release),
         workers=wish.workers,
         grpc=True,
     )
+
+
+def _canary(wish: Wish) -> Part:
+    """Serving goes on without it, so it may die as often as it likes."""
+    part = _wrapped(
+        wish,
+        CANARY,
+        "a release on trial, for its share of the requests",
+        "serving.predictor.Predictor",
+        _predictor_parameters(wish, wish.canary_pointer),
+    )
+    return replace(part, vital=False)
+
+
+def _predictor_parameters(wish: Wish, release: Path) -> dict[str, str]:
+    """A predictor keeps its own log beside the collector's: it holds what was answered if the executor is killed with events that it has
+    not sent, and what came over gRPC. `pedalflow collected` counts every request once."""
+    return {
+        "release": str(release),
+        "outliers": "upstream" if wish.has(OUTLIERS) else "inline",
+        "private_fields": ",".join(wish.private_fields),
+        "request_log": str(wish.state / OWN_LOG),
+    }
 
 
 def _outliers(wish: Wish) -> Part:
@@ -166,6 +201,8 @@ def _events(wish: Wish) -> Part:
             *("--host", wish.host, "--port", str(port)),
             *("--receivers", "drift,concept,collector"),
             *(("--private-fields", ",".join(wish.private_fields)) if wish.private_fields else ()),
+            *(("--broker", wish.broker) if wish.broker else ()),
+            *(("--broker-token-file", str(wish.broker_token_file)) if wish.broker_token_file else ()),
         ),
         environment={},
         ports=(port,),
@@ -230,6 +267,7 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 _PARTS: Mapping[str, Callable[[Wish], Part]] = {
     EXECUTOR: _executor,
     PREDICTOR: _predictor,
+    CANARY: _canary,
     OUTLIERS: _outliers,
     EXPLAINER: _explainer,
     EVENTS: _events,

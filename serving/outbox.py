@@ -1,7 +1,8 @@
 """Events on their way to the broker: durable, in order, at least once.
 
 An event is put into the outbox in the transaction of what caused it. A thread posts the oldest one as a binary CloudEvent and marks it as
-sent after a 2xx. Whoever kills the process between the two makes it go out again, with the same id, by which receivers know it.
+sent after a 2xx. Whoever kills the process between the two makes it go out again, with the same id, by which receivers know it. A broker
+that wants a token gets that of a file, which is read for every attempt: the token of the moment counts, and is kept nowhere else.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -26,6 +28,7 @@ MOST_WAITING = 10_000
 MOST_REMEMBERED = 200
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 60.0
 AGAIN = frozenset((408, 425, 429))  # 4xx that say: not now
+UNKNOWN_TO_IT = frozenset((401, 403))  # somebody has to mend the token, and then the same event is taken
 _DROPPED = "outbox_dropped"
 
 
@@ -109,6 +112,7 @@ class Sender:
         state: where the outbox is.
         broker: the address that events are posted to.
         count: called with type and outcome (`sent`, `refused`, `failed`) of every attempt.
+        token_file: holds the token that the broker wants (None: it wants none).
         timeout_s: how long one attempt may take.
         jitter: a number from 0 to 1 for each delay, so that many senders do not come back at the same moment.
     """
@@ -119,12 +123,14 @@ class Sender:
         broker: str,
         count: Callable[[str, str], None],
         *,
+        token_file: Path | None = None,
         timeout_s: float = 10.0,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._state = state
         self._broker = broker
         self._count = count
+        self._token_file = token_file
         self._jitter = jitter
         self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(timeout_s))
         self._wake = threading.Event()
@@ -175,20 +181,54 @@ class Sender:
 
     def _post(self, event: Waiting) -> Sent:
         try:
+            headers = {**event.headers, **_authorization(self._token_file)}
             answer = self._pool.request(
-                "POST", self._broker, body=event.body, headers=event.headers, redirect=False
+                "POST", self._broker, body=event.body, headers=headers, redirect=False
             )
+        except TokenUnusable as error:
+            logger.warning("event %s waits: %s", event.id, error)
+            return Sent(WAITING, str(error))
         except urllib3.exceptions.HTTPError as error:
             logger.warning("event %s waits: %s does not answer (%s)", event.id, self._broker, error)
             return Sent(WAITING, str(error))
         if 200 <= answer.status < 300:
             return Sent(SENT, "")
         reason = f"{self._broker} answers {answer.status} {answer.data[:200]!r}"
-        if answer.status >= 500 or answer.status in AGAIN:
-            logger.warning("event %s waits: %s", event.id, reason)
-            return Sent(WAITING, reason)
-        logger.error("event %s is kept aside: %s", event.id, reason)
-        return Sent(REFUSED, reason)
+        if answer.status in UNKNOWN_TO_IT:
+            reason = f"{reason}; {self._what_to_mend()}"
+        elif answer.status < 500 and answer.status not in AGAIN:
+            logger.error("event %s is kept aside: %s", event.id, reason)
+            return Sent(REFUSED, reason)
+        logger.warning("event %s waits: %s", event.id, reason)
+        return Sent(WAITING, reason)
+
+    def _what_to_mend(self) -> str:
+        if self._token_file is None:
+            return "it wants a token: name the file that holds it with --broker-token-file"
+        return f"mend the token in {self._token_file}, which is read again for every attempt"
+
+
+class TokenUnusable(Exception):
+    """The file of the token does not hold one now. The message names the file and never what it holds."""
+
+
+def _authorization(token_file: Path | None) -> dict[str, str]:
+    """The header that proves who sends. Raises TokenUnusable."""
+    if token_file is None:
+        return {}
+    try:
+        token = token_file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise TokenUnusable(
+            f"{token_file} cannot be read ({error.strerror}); put the broker's token there"
+        ) from error
+    except UnicodeDecodeError:  # whose text would show the content
+        token = ""
+    if not token or not token.isprintable() or " " in token:
+        raise TokenUnusable(
+            f"{token_file} holds no token: one line of printable ASCII without blanks is needed"
+        )
+    return {"Authorization": f"Bearer {token}"}
 
 
 def delay_s(failures: int, jitter: float) -> float:

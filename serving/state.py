@@ -23,10 +23,9 @@ Connection = sqlite3.Connection
 Work = Callable[[Connection], T]
 
 FILE = "events.sqlite"
-VERSION = 1
 MOST_IN_GROUP = 256
-EXPIRING = ("seen", "pending", "labelled")
-_TABLES = """
+EXPIRING = ("seen", "pending", "labelled", "scored")
+_FIRST = """
 CREATE TABLE seen (            -- events that were taken in; a second one is known by its id or by its request and type
     event TEXT NOT NULL UNIQUE, request TEXT NOT NULL UNIQUE, at REAL NOT NULL);
 CREATE INDEX seen_at ON seen (at);
@@ -51,6 +50,18 @@ CREATE TABLE outbox (          -- events: waiting, sent, kept (no broker is set)
 CREATE INDEX outbox_status ON outbox (status, number);
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+_SUMS = """
+    rows INTEGER NOT NULL, squared REAL NOT NULL, absolute REAL NOT NULL, labels REAL NOT NULL, predictions REAL NOT NULL,
+    absolute_labels REAL NOT NULL, squared_labels REAL NOT NULL"""
+_ERRORS = f"""
+CREATE TABLE errors (          -- sums over the labelled rows of a release and a day; `at` is when the newest of them was asked for
+    release TEXT NOT NULL, day INTEGER NOT NULL, at REAL NOT NULL,{_SUMS}, PRIMARY KEY (release, day)) WITHOUT ROWID;
+CREATE TABLE scored (          -- the same by request, for sums since a moment
+    number INTEGER PRIMARY KEY, release TEXT NOT NULL, day INTEGER NOT NULL, at REAL NOT NULL,{_SUMS});
+CREATE INDEX scored_at ON scored (at);
+"""
+_STEPS = (_FIRST, _ERRORS)  # step n brings a file of version n to version n + 1
+VERSION = len(_STEPS)
 
 
 class StateFailed(ServingError):
@@ -250,12 +261,11 @@ def _connect(path: Path, busy_s: float) -> Connection:
 
 
 def _prepare(connection: Connection, path: Path) -> None:
-    """Make the tables in a new file; refuse one of another version."""
+    """Bring a new or an older file to this version; refuse one of a newer one."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == VERSION:
-        return
-    if version != 0:
+    if not 0 <= version <= VERSION:
         raise StartFailed(
             f"{path} has version {version}, this version of Pedalflow reads {VERSION}; move the file away to begin anew"
         )
-    connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    for step in range(version, VERSION):
+        connection.executescript(f"BEGIN; {_STEPS[step]} PRAGMA user_version = {step + 1}; COMMIT;")

@@ -80,7 +80,8 @@ class Probe:
 class Part:
     """A process to be started: its name, what it is for, and where it answers.
 
-    `environment` is added to this process's own; `ports` are all that it listens on.
+    `environment` is added to this process's own; `ports` are all that it listens on. A part that is not `vital` may die as often as it
+    likes: the others serve on, and it is started again now and then.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Part:
     environment: Mapping[str, str]
     ports: tuple[int, ...]
     probes: tuple[Probe, ...]
+    vital: bool = True
 
 
 def taken_ports(host: str, parts: Sequence[Part]) -> dict[int, str]:
@@ -246,7 +248,7 @@ class Supervisor:
         """Start again what dies or no longer answers, for `seconds`, or until `stop` is called or an exception comes.
 
         Raises:
-            ServingFailed: a part died DEATHS times within DEATHS_WITHIN_S seconds; with the end of its log.
+            ServingFailed: a vital part died DEATHS times within DEATHS_WITHIN_S seconds; with the end of its log.
         """
         end = None if seconds is None else time.monotonic() + seconds
         with self._probing():
@@ -303,9 +305,9 @@ class Supervisor:
         self._tell_reaper(-child.process.pid)
         how = f"with exit code {code}" if code is not None else f"by kill after {PROBES_MISSED} missed probes"
         deaths = child.died(now)
-        if deaths >= DEATHS:
+        if deaths >= DEATHS and child.part.vital:
             raise _failed(child, f"ended {deaths} times within {DEATHS_WITHIN_S:g} s, {how} at last")
-        wait_s = BACKOFF_S[deaths - 1]
+        wait_s = BACKOFF_S[deaths - 1] if deaths < DEATHS else DEATHS_WITHIN_S
         child.restart_at = now + wait_s
         self._say(f"{child.part.name} ended {how}; it starts again in {wait_s:g} s ({child.log})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pedalflow.command import table
 
@@ -67,7 +68,18 @@ def _data(parser: argparse.ArgumentParser) -> None:
 
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--until-span", type=span_number, required=True, metavar="N", help="train on spans 1 to N"
+        "--until-span",
+        type=span_number,
+        metavar="N",
+        help="train on spans 1 to N (default: all that have arrived)",
+    )
+    parser.add_argument(
+        "--take-in",
+        action="append",
+        type=_folder,
+        default=[],
+        metavar="FILE",
+        help="let this file arrive first, as `data arrive` does; may be given several times",
     )
     parser.add_argument(
         "--no-promote", action="store_true", help="register as challenger; leave the champion as it is"
@@ -84,10 +96,99 @@ def _train(parser: argparse.ArgumentParser) -> None:
 
 def _loop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--until-span", type=span_number, default=4, metavar="N", help="last span to arrive (default: 4)"
+        "--quick",
+        action="store_true",
+        help="two months and a small network instead of a year: the whole story in under two minutes",
     )
     parser.add_argument(
-        "--no-serve", action="store_true", help="end with the training; do not serve the champion"
+        "--speed",
+        type=_rate,
+        metavar="N",
+        help="replay at most N hours of the data a second (default: as fast as it goes)",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=9000,
+        metavar="N",
+        help="first port of the servers' block of forty; the triggers listen 100 above it (default: 9000)",
+    )
+    parser.add_argument(
+        "--until-span",
+        type=span_number,
+        metavar="N",
+        help="without the triggers: spans up to N arrive, the model retrains once and serves the month after them",
+    )
+    parser.add_argument(
+        "--no-serve",
+        action="store_true",
+        help="without triggers and servers: end with that training (--until-span is 4 unless given)",
+    )
+
+
+def _promote(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("release", metavar="RELEASE", help="name of a release that is registered, r-…")
+
+
+def _compile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("build/pedalflow.yaml"),
+        metavar="FILE",
+        help="where the compiled pipeline goes (default: build/pedalflow.yaml)",
+    )
+    parser.add_argument(
+        "--image",
+        default=argparse.SUPPRESS,
+        metavar="NAME@sha256:DIGEST",
+        help="image of the tasks, pinned by its digest (default: one that stands for an image that was not built yet)",
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="URI",
+        help="folder of the object store with spans and releases (default: minio://mlpipeline/pedalflow)",
+    )
+    parser.add_argument(
+        "--pipeline-root",
+        metavar="URI",
+        help="where a run's artifacts go unless it says otherwise (default: minio://mlpipeline/v2/artifacts)",
+    )
+    parser.add_argument(
+        "--registry-uri",
+        metavar="URI",
+        help="MLflow as the cluster reaches it (default: the one in params.yaml, or the namespace mlflow's)",
+    )
+    parser.add_argument(
+        "--claim",
+        metavar="NAME",
+        help="volume claim that releases are pushed to (default: pedalflow-releases)",
+    )
+
+
+def _rehearse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="what `pedalflow compile` wrote")
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the pipeline; may be given several times",
+    )
+    parser.add_argument(
+        "--until-span",
+        type=span_number,
+        metavar="N",
+        help="take the workspace's spans 1 to N (default: all that have arrived)",
+    )
+    parser.add_argument(
+        "--champion",
+        metavar="RELEASE",
+        help="release of the workspace that the model is compared with (default: none, as in a first run)",
+    )
+    parser.add_argument(
+        "--cold", action="store_true", help="start a new interpreter for each task, as a pod would"
     )
 
 
@@ -125,6 +226,17 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
+
+
+def _rate(text: str) -> float:
+    """A number above 0."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return rate
 
 
 def _release(parser: argparse.ArgumentParser) -> None:
@@ -173,6 +285,76 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         default="warning",
         choices=("debug", "info", "warning", "error"),
         help="what the logs hold",
+    )
+
+    parser.add_argument(
+        "--canary",
+        action="store_true",
+        help="a second predictor stands ready, to which `pedalflow rollout` gives a release on trial",
+    )
+    parser.add_argument(
+        "--broker",
+        type=_broker,
+        metavar="URL",
+        help="post the detectors' events there, such as the triggers service (default: they are kept for /events)",
+    )
+    parser.add_argument(
+        "--broker-token-file",
+        type=_folder,
+        metavar="FILE",
+        help="file with the bearer token that the broker wants; read again for every event",
+    )
+
+
+def _broker(text: str) -> str:
+    """An address without credentials, which every user of the machine could read in the list of processes."""
+    try:
+        parts = urlsplit(text)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        right = False
+    if not right or "@" in parts.netloc:
+        raise argparse.ArgumentTypeError(
+            "it is no address such as http://127.0.0.1:9100/events/cloudevents, without a user or password"
+        )
+    return text
+
+
+def _percent(text: str) -> float:
+    """A share of the traffic that leaves some for the champion."""
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = 0.0
+    if not 1 <= percent <= 99:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 1 to 99 percent")
+    return percent
+
+
+def _rollout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "release", metavar="RELEASE", help="name of a release of the workspace, r-…, or its folder"
+    )
+    parser.add_argument(
+        "--percent",
+        type=_percent,
+        default=20.0,
+        metavar="P",
+        help="share of the requests that it answers meanwhile (default: 20)",
+    )
+    parser.add_argument(
+        "--canary-rows",
+        type=_positive,
+        default=72,
+        metavar="N",
+        help="labelled rows that each side needs for a verdict (default: 72)",
+    )
+    parser.add_argument(
+        "--patience-s",
+        type=_seconds,
+        default=1800.0,
+        metavar="S",
+        help="roll back if they have not come after S seconds (default: 1800)",
     )
 
 
@@ -255,6 +437,78 @@ def _collected(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _listening_port(text: str) -> int:
+    """A port to listen on, 0 for a free one; argparse turns the error into a usage error."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port between 0 and 65535")
+    return int(text)
+
+
+def _reason(text: str) -> str:
+    """A reason that says something."""
+    if not text.strip() or len(text) > 500:
+        raise argparse.ArgumentTypeError("a reason has 1 to 500 characters")
+    return text
+
+
+def _triggers(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    serve = actions.add_parser("serve", help="run the service until it is stopped", allow_abbrev=False)
+    serve.add_argument(
+        "--port",
+        type=_listening_port,
+        metavar="N",
+        help="port to listen on (default: 9100; 0 takes a free one)",
+    )
+    serve.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
+    serve.add_argument(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="what is logged to the standard error (default: info)",
+    )
+    fire = actions.add_parser(
+        "fire", help="ask the running service for a retraining, and show what it decides", allow_abbrev=False
+    )
+    fire.add_argument("--reason", type=_reason, required=True, metavar="TEXT", help="why, in a sentence")
+    fire.add_argument("--wait", action="store_true", help="wait until the run is over, and show how it goes")
+    fire.add_argument(
+        "--address", metavar="URL", help="a service elsewhere (default: the one that runs in the workspace)"
+    )
+    fire.add_argument(
+        "--token-file",
+        type=_folder,
+        metavar="FILE",
+        help="file with the token of people (default: the workspace's)",
+    )
+    policy = actions.add_parser(
+        "policy", help="print the policy with the numbers that are in force", allow_abbrev=False
+    )
+    for action in (serve, policy):
+        action.add_argument(
+            "--settings",
+            type=_folder,
+            metavar="FILE",
+            help="YAML file with settings, below the environment's",
+        )
+    for action in (serve, fire, policy):
+        add_common(action)
+
+
+def _trace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "id",
+        metavar="ID",
+        help="a request id, a run (q-…), an event (e-…), a release (r-…), a training (span-04-…), a span (span-04), a commit; "
+        "or the beginning of one",
+    )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="database of events, as SQLAlchemy names it (default: $PEDALFLOW_TRIGGERS_DATABASE, else the workspace's)",
+    )
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For subcommands that have no options of their own."""
 
@@ -262,14 +516,20 @@ def _nothing(parser: argparse.ArgumentParser) -> None:
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "data": _data,
     "train": _train,
+    "promote": _promote,
     "loop": _loop,
+    "compile": _compile,
+    "rehearse": _rehearse,
     "evaluate": _evaluate,
     "serve": _serve,
+    "rollout": _rollout,
     "replay": _replay,
     "predict": _predict,
     "wheel": _wheel,
     "detectors": _detectors,
     "collected": _collected,
+    "triggers": _triggers,
+    "trace": _trace,
     "status": _nothing,
     "doctor": _nothing,
 }

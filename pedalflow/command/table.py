@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 PIPELINES = "pipelines"
 SERVING = "serving"
+TRIGGERS = "triggers"
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,58 @@ COMMANDS = (
         name="train",
         runtime=PIPELINES,
         module="pipelines.train_command",
-        summary="train, evaluate and gate a model on spans 1 to N, and register its release",
+        summary="train, evaluate and gate a model on the spans that have arrived, and register its release",
         description=(
             "Runs the pipeline once. The last days of the newest span are the evaluation set; the model is compared with the "
             "naive mean and with the champion on the same rows. A refused model is recorded with the rule it failed."
         ),
-        example="pedalflow train --until-span 3",
+        example="pedalflow train --take-in january.csv",
+    ),
+    Command(
+        name="promote",
+        runtime=PIPELINES,
+        module="pipelines.promote_command",
+        summary="make a registered release the champion",
+        description=(
+            "Moves the registry's alias to the release and tells the serving processes. A release that a gate refused, or that was "
+            "judged against another champion than the one that serves, is not promoted. Called again, it changes nothing."
+        ),
+        example="pedalflow promote r-ac5bb310e003",
     ),
     Command(
         name="loop",
         runtime=PIPELINES,
         module="pipelines.loop_command",
-        summary="play the whole story: train on the first year, let months arrive, retrain, serve, report",
+        summary="play the whole story: train on the first year, serve, replay the second, drift, retrain, roll out",
         description=(
-            "Trains on span 1, lets the spans up to N arrive, retrains, serves the champion and sends it the next month, and shows all "
-            "of it in tables and one self-contained HTML report. `make run` plays it in the workspace run/."
+            "Trains on span 1, serves the release, and replays 2012 hour by hour. Drift, uploads and a push enter by the triggers' door; "
+            "the model retrains and is rolled out as a canary. A broken batch, a bad model and a bad canary are staged on the way. "
+            "`make run` plays it in the workspace run/. Interrupted, it goes on where it was."
         ),
         example="pedalflow --workspace run loop",
+    ),
+    Command(
+        name="compile",
+        runtime=PIPELINES,
+        module="pipelines.kubeflow.compile_command",
+        summary="compile the pipeline for Kubeflow",
+        description=(
+            "Writes the pipeline as Kubeflow Pipelines' own YAML, with parameters for the data, the champion and the hyperparameters, "
+            "and looks whether all that is in it runs on open-source Kubeflow. The same commit and parameters give the same file."
+        ),
+        example="pedalflow compile --output build/pedalflow.yaml",
+    ),
+    Command(
+        name="rehearse",
+        runtime=PIPELINES,
+        module="pipelines.kubeflow.rehearse_command",
+        summary="run a compiled pipeline on this machine as Kubeflow would, task by task",
+        description=(
+            "Builds what Kubeflow's driver would hand each task, fills and collects folders as its launcher would, and runs the "
+            "compiled commands. What comes out is the release that `pedalflow train` makes of the same data and parameters, byte for "
+            "byte. It has a registry and an object store of its own, so it changes nothing that serves."
+        ),
+        example="pedalflow rehearse build/pedalflow.yaml --until-span 1",
     ),
     Command(
         name="evaluate",
@@ -77,6 +113,18 @@ COMMANDS = (
             "everything."
         ),
         example="pedalflow --workspace run serve",
+    ),
+    Command(
+        name="rollout",
+        runtime=SERVING,
+        module="serving.rollout_command",
+        summary="give a release a share of the live traffic, then promote it or roll it back by its errors",
+        description=(
+            "The canary of the running servers answers a share of the requests with the release. The labels that come back say how much "
+            "either side errs; the release is promoted unless it is worse, and rolled back otherwise. Both are a success. Where no "
+            "servers with a canary run, it is promoted at once, unless its last rollout was rolled back."
+        ),
+        example="pedalflow rollout r-ac5bb310e003 --percent 20",
     ),
     Command(
         name="replay",
@@ -131,10 +179,34 @@ COMMANDS = (
         example="pedalflow collected --output labelled.csv --kept-out kept-out.csv",
     ),
     Command(
+        name="triggers",
+        runtime=TRIGGERS,
+        module="triggers.triggers_command",
+        summary="run the service that every reason to retrain enters by, ask it for a retraining, or show its policy",
+        description=(
+            "Code changes, data commits, uploads, drift, schedules and people become events, which one table turns into runs of the "
+            "deployed pipeline, one at a time. `serve` runs the service with its page, `fire` sends a person's wish to it, `policy` "
+            "prints the table."
+        ),
+        example="pedalflow triggers serve",
+    ),
+    Command(
+        name="trace",
+        runtime=TRIGGERS,
+        module="triggers.trace_command",
+        summary="go from a request, run, release, event, span or commit to everything it is tied to, and why",
+        description=(
+            "Says first why it is so (why did this run start, why did that alert not start one), then shows what it is tied to: the "
+            "release that answered, the training, its data and commit, the run, its events with their decisions. Reads files and the "
+            "database of events, whether or not the service runs; changes nothing."
+        ),
+        example="pedalflow trace r-ac5bb310e003",
+    ),
+    Command(
         name="status",
         runtime=PIPELINES,
         module="pipelines.status_command",
-        summary="show the spans, the last runs, the champion and the challenger",
+        summary="show the spans, the last runs, the champion and the challenger, and what the triggers know",
         description="Reads the workspace and the registry and changes nothing.",
         example="pedalflow --json status",
     ),

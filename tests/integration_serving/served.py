@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from tests.integration_serving import servers
 from tests.integration_serving.conftest import point_to
 from tests.integration_serving.servers import Answer
 
-_BLOCKS = iter(range(22000 + os.getpid() % 10 * 40, 22960, 40))
+_BLOCKS = itertools.cycle(range(22000 + os.getpid() % 10 * 40, 22960, 40))
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ def new_workspace(folder: Path, release: Release | None) -> Workspace:
 def free_block() -> int:
     """The first port of a block on which nothing listens."""
     return next(
-        port for port in _BLOCKS if not taken_ports(servers.HOST, parts(Wish(Path(), Path(), port=port)))
+        port
+        for port in _BLOCKS
+        if not taken_ports(servers.HOST, parts(Wish(Path(), Path(), port=port, canary=True)))
     )
 
 

@@ -247,3 +247,59 @@ def test_a_row_with_a_date_far_ahead_closes_no_day(tmp_path: Path, release: Rele
         assert here.emitted(CONCEPT_DRIFT) == []
         send_hours(here, release.name, first + 13, 12)
         assert [event["data"]["rows"] for event in here.emitted(CONCEPT_DRIFT)] == [24]
+
+
+def promoted(pointer: Path, release: Release) -> None:
+    write_pointer(pointer, Pointer(release.name, release.checksum, release.folder))
+
+
+def test_a_new_champion_begins_anew_and_late_labels_of_the_old_one_accuse_only_that(
+    tmp_path: Path, release: Release, other: Release
+) -> None:
+    pointer, first = tmp_path / "champion.json", first_midnight()
+    promoted(pointer, release)
+    with sending(tmp_path / "state", pointer) as here:
+        send_hours(here, release.name, first, 24 * 12, factor=20.0)
+        assert here.emitted(CONCEPT_DRIFT)[-1]["data"]["is_drift"] == 1
+        promoted(pointer, other)
+        here.service.live.look()
+        seen = len(here.emitted(CONCEPT_DRIFT))
+        send_hours(here, release.name, first + 24 * 12, 25, factor=20.0)  # asked before, labelled now
+        assert here.metric("pedalflow_concept_score") == 0
+        send_hours(here, other.name, first + 24 * 13, 25, factor=2.0, tag="new")
+        events = [event["data"] for event in here.emitted(CONCEPT_DRIFT)[seen:]]
+    late = [event for event in events if event["release"] == release.name]
+    new = [event for event in events if event["release"] == other.name]
+    assert late and all(event["is_drift"] == 1 and not event["serves"] for event in late)
+    assert [(event["is_drift"], event["serves"]) for event in new] == [(0, True)]
+    assert new[0]["rolling"]["rows"] == 24
+
+
+def test_a_canary_is_not_judged_before_it_serves_and_disturbs_no_verdict_on_the_champion(
+    tmp_path: Path, release: Release, other: Release
+) -> None:
+    first = first_midnight()
+    with sending(tmp_path / "alone", release.folder) as here:
+        for hour in range(24 * 4):
+            if hour % 5:
+                send_hours(here, release.name, first + hour, 1)
+        alone = here.emitted(CONCEPT_DRIFT)
+    with sending(tmp_path / "shared", release.folder) as here:
+        for hour in range(24 * 4):
+            name = release.name if hour % 5 else other.name
+            send_hours(here, name, first + hour, 1, factor=1.0 if hour % 5 else 50.0)
+        assert here.emitted(CONCEPT_DRIFT) == alone and len(alone) == 3
+        assert here.metric("pedalflow_drift_window_rows") == 24 * 4
+
+
+def test_after_its_promotion_a_canary_is_judged_by_what_it_answered_from_then_on_and_what_is_labelled_then(
+    tmp_path: Path, release: Release, other: Release
+) -> None:
+    pointer, first = tmp_path / "champion.json", first_midnight()
+    promoted(pointer, release)
+    with sending(tmp_path / "state", pointer) as here:
+        send_hours(here, other.name, first, 5)
+        promoted(pointer, other)
+        here.service.live.look()
+        send_hours(here, other.name, first + 5, 20)
+        assert [event["data"]["rows"] for event in here.emitted(CONCEPT_DRIFT)] == [19]

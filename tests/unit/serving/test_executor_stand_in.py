@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,11 +23,13 @@ from serving.executor_stand_in import (
     Parts,
     settings_from,
 )
+from serving.traffic import goes_to_canary, write_percent
 from tests.samples.recording_server import Received, recording_server
 
 REQUEST = b'{"data": {"names": ["hr"], "ndarray": [[8.5]]}, "odd key": "kept"}'
 JUDGED = b'{"data": {"names": ["hr"], "ndarray": [[8.5]]},"meta":{"tags":{"outlier":[false]}}}\n'
 PREDICTED = b'{"data": {"ndarray": [[123.25]]}}'
+TRIED = b'{"data": {"ndarray": [[100.0]]}}'
 REFUSED = (
     b'{"status": {"status": "FAILURE", "code": 400, "reason": "missing_field", "info": "row 0 has no temp"}}'
 )
@@ -44,6 +47,8 @@ class Surroundings:
         self.judged = (200, JUDGED)
         self.predictor = stack.enter_context(recording_server(lambda _: self.predicted))
         self.outliers = stack.enter_context(recording_server(lambda _: self.judged))
+        self.tried = (200, TRIED)
+        self.canary = stack.enter_context(recording_server(lambda _: self.tried))
         self.explainer = stack.enter_context(recording_server(lambda _: (200, b'{"explained": true}')))
         self.events = stack.enter_context(recording_server())
         self._stack = stack
@@ -296,3 +301,93 @@ def test_feedback_that_the_predictor_refuses_is_not_logged(around: Surroundings)
     around.predicted = (200, PREDICTED)
     post(client, "/api/v1.0/feedback", b'{"truth": {}}', Seldon_Puid="good")
     assert [event.headers["Ce-Requestid"] for event in around.events.wait_for(1)] == ["good"]
+
+
+def with_canary(around: Surroundings, folder: Path, percent: float, **changes: object) -> Client:
+    """A stand-in whose canary answers so much."""
+    write_percent(folder / "traffic.json", percent)
+    return around.client(
+        canary=str(changes.pop("canary", around.canary.address)),
+        traffic=str(folder / "traffic.json"),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def test_the_canary_answers_its_share_behind_the_outlier_detector(
+    around: Surroundings, tmp_path: Path
+) -> None:
+    client = with_canary(around, tmp_path, 40)
+    ids = [f"request-{number}" for number in range(60)]
+    answers = {name: post(client, PREDICTIONS, Seldon_Puid=name).data for name in ids}
+    assert {name for name, answer in answers.items() if answer == TRIED} == {
+        name for name in ids if goes_to_canary(name, 40)
+    }
+    assert len(around.canary.received) + len(around.predictor.received) == len(ids)
+    assert {got.body for got in around.canary.received} == {JUDGED}
+    assert len(around.outliers.received) == len(ids)
+
+
+@pytest.mark.parametrize(("percent", "answer"), [(0, PREDICTED), (100, TRIED)])
+def test_none_or_all_of_the_traffic_is_the_canarys(
+    around: Surroundings, tmp_path: Path, percent: float, answer: bytes
+) -> None:
+    client = with_canary(around, tmp_path, percent)
+    assert {post(client, PREDICTIONS).data for _ in range(5)} == {answer}
+
+
+def test_without_a_file_of_traffic_the_canary_answers_nothing(around: Surroundings, tmp_path: Path) -> None:
+    for traffic in ("", str(tmp_path / "missing")):
+        client = around.client(canary=around.canary.address, traffic=traffic)
+        assert post(client, PREDICTIONS).data == PREDICTED
+
+
+def test_what_a_canary_that_is_down_does_not_answer_the_predictor_does(
+    around: Surroundings, tmp_path: Path
+) -> None:
+    client = with_canary(around, tmp_path, 100, canary="http://127.0.0.1:9", events=True)
+    response = post(client, PREDICTIONS)
+    assert (response.status_code, response.data) == (200, PREDICTED)
+    assert [got.body for got in around.events.wait_for(2)] == [JUDGED, PREDICTED]
+    assert calls(client)["canary", "/predict", "503"] == calls(client)["predictor", "/predict", "200"] == 1
+
+
+def test_what_a_canary_that_hangs_does_not_answer_the_predictor_does(
+    around: Surroundings, tmp_path: Path
+) -> None:
+    release = threading.Event()
+
+    def slow(_: Received) -> tuple[int, bytes]:
+        release.wait(20)
+        return 200, TRIED
+
+    with recording_server(slow) as server:
+        client = with_canary(around, tmp_path, 100, canary=server.address, timeout_s=0.2)
+        assert post(client, PREDICTIONS).data == PREDICTED
+        release.set()
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_what_the_canary_itself_says_reaches_the_caller(
+    around: Surroundings, tmp_path: Path, status: int
+) -> None:
+    around.tried = (status, REFUSED)
+    response = post(with_canary(around, tmp_path, 100), PREDICTIONS)
+    assert (response.status_code, response.data) == (status, REFUSED)
+    assert not around.predictor.received
+
+
+def test_labels_of_the_canarys_answers_go_to_the_predictor(around: Surroundings, tmp_path: Path) -> None:
+    client = with_canary(around, tmp_path, 100)
+    assert post(client, "/api/v1.0/feedback", b'{"truth": {}}').status_code == 200
+    assert [got.path for got in around.predictor.received] == ["/send-feedback"]
+    assert not around.canary.received
+
+
+def calls(client: Client) -> dict[tuple[str, str, str], float]:
+    """How often each part was called, by name, path and code."""
+    families = {f.name: f for f in text_string_to_metric_families(client.get("/prometheus").text)}
+    return {
+        (s.labels["model_name"], s.labels["service"], s.labels["code"]): s.value
+        for s in families[CLIENT].samples
+        if s.name.endswith("_count")
+    }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from serving import local
+from serving.event_server import read_arguments
 from serving.executor_stand_in import ExecutorSettings, settings_from
 from serving.local import Wish, parts
 from serving.supervisor import Part
@@ -34,7 +35,7 @@ def test_the_edge_comes_first_because_it_is_stopped_first() -> None:
 
 
 def test_no_two_parts_want_the_same_port_and_all_are_inside_the_block() -> None:
-    ports = [port for part in parts(WISH) for port in part.ports]
+    ports = [port for part in parts(replace(WISH, canary=True)) for port in part.ports]
     assert len(set(ports)) == len(ports)
     assert all(22000 <= port < 22000 + local.BLOCK for port in ports)
 
@@ -76,3 +77,25 @@ def test_grpc_is_probed_where_it_is_served() -> None:
     kinds = {part.name: [probe.kind for probe in part.probes] for part in parts(WISH)}
     assert kinds["predictor"] == ["http", "grpc"]
     assert kinds["outliers"] == ["http"]
+
+
+def test_without_being_asked_for_there_is_no_canary() -> None:
+    assert local.CANARY not in named(WISH)
+    assert (executor_of(WISH).canary, executor_of(WISH).traffic) == ("", "")
+
+
+def test_a_canary_is_a_predictor_that_follows_its_own_pointer_and_may_die() -> None:
+    wish = replace(WISH, canary=True)
+    canary, predictor = named(wish)["canary"], named(wish)["predictor"]
+    assert (executor_of(wish).canary, executor_of(wish).traffic) == (canary.address, str(wish.traffic))
+    assert parameters(canary) == {**parameters(predictor), "release": "/w/state/serving/canary.json"}
+    assert (predictor.vital, canary.vital) == (True, False)
+
+
+def test_the_event_services_are_told_of_the_broker_and_of_the_file_with_its_token() -> None:
+    wish = replace(
+        WISH, broker="http://127.0.0.1:9100/events/cloudevents", broker_token_file=Path("/w/token")
+    )
+    settings = read_arguments(named(wish)["events"].command[3:])
+    assert (settings.broker, settings.broker_token_file) == (wish.broker, "/w/token")
+    assert read_arguments(named(WISH)["events"].command[3:]).broker == ""

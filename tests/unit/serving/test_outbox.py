@@ -151,3 +151,73 @@ def test_an_outbox_that_is_too_full_drops_the_oldest_and_counts_them(
 )
 def test_the_delay_doubles_up_to_a_minute(failures: int, jitter: float, seconds: float) -> None:
     assert delay_s(failures, jitter) == seconds
+
+
+def posted(state: State, token_file: Path | None, status: int = 202) -> tuple[list[str], list[str | None]]:
+    """Outcomes and the header Authorization of the first attempt at one event."""
+    fill(state, 1)
+    counter = Counter()
+    with recording_server(lambda _: (status, b"said so")) as broker:
+        sender = Sender(state, broker.address, counter, token_file=token_file)
+        sender.start()
+        counter.wait_for(lambda outcomes: len(outcomes) >= 1)
+        sender.stop()
+    return counter.outcomes, [received.headers.get("Authorization") for received in broker.received]
+
+
+def test_without_a_file_there_is_no_token(state: State) -> None:
+    assert posted(state, None) == (["sent"], [None])
+
+
+def test_the_token_of_the_file_goes_with_every_event_and_is_kept_nowhere(
+    state: State, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cret-1\n", encoding="utf-8")
+    assert posted(state, file) == (["sent"], ["Bearer s3cret-1"])
+    assert not [path for path in tmp_path.glob(f"{FILE}*") if b"s3cret" in path.read_bytes()]
+
+
+def test_a_token_that_is_wrong_makes_events_wait_until_somebody_mends_the_file(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outbox, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(outbox, "LONGEST_DELAY_S", 0.01)
+    file = tmp_path / "token"
+    file.write_text("s3cret-old", encoding="utf-8")
+    fill(state, 2)
+    counter = Counter()
+
+    def reply(received: Received) -> tuple[int, bytes]:
+        return (202 if received.headers.get("Authorization") == "Bearer s3cret-new" else 401), b""
+
+    with recording_server(reply) as broker:
+        sender = Sender(state, broker.address, counter, token_file=file)
+        sender.start()
+        counter.wait_for(lambda outcomes: outcomes.count("failed") >= 2)
+        file.write_text("s3cret-new", encoding="utf-8")
+        counter.wait_for(lambda outcomes: outcomes.count("sent") == 2)
+        sender.stop()
+    assert "refused" not in counter.outcomes and state.read(depth).refused == 0
+    assert f"mend the token in {file}" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_a_broker_that_wants_a_token_where_none_is_set_says_what_to_set(
+    state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert posted(state, None, status=403)[0] == ["failed"]
+    assert "--broker-token-file" in caplog.text
+    assert state.read(depth).waiting == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"two words", b"s3cret\r\nX-Header: 1", b"s3cret\xff"])
+def test_a_file_without_a_token_makes_events_wait_and_is_named_without_its_content(
+    state: State, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    outcomes, headers = posted(state, file)
+    assert (outcomes, headers) == (["failed"], [])
+    assert str(file) in caplog.text and "s3cret" not in caplog.text

@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
 from pedalflow.errors import ServingFailed
+from serving import supervisor
 from serving.supervisor import Part, Probe, grpc_answers, http_answers, supervised, taken_ports
 from tests.samples.recording_server import recording_server
 
@@ -159,6 +161,21 @@ def test_a_part_that_dies_again_and_again_ends_everything(tmp_path: Path) -> Non
         pids = running.pids
         running.watch(None)
     assert not any(map(runs, pids.values()))
+
+
+def test_a_part_that_is_not_vital_may_die_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "BACKOFF_S", (0.0, 0.0))
+    monkeypatch.setattr(supervisor, "DEATHS_WITHIN_S", 1.0)
+    said: list[str] = []
+    dying = replace(part("dying", ENDS, free_port()), vital=False)
+    with supervised([part("edge", ANSWERS, free_port()), dying], tmp_path, tmp_path, said.append) as running:
+        running.watch(3.0)
+        assert runs(running.pids["edge"])
+    deaths = [line for line in said if "dying ended with exit code 3" in line]
+    assert len(deaths) >= 4
+    assert "it starts again in 1 s" in deaths[2]
 
 
 @pytest.fixture
