@@ -1,9 +1,10 @@
-"""What `pedalflow status` does: reads the workspace and the registry, changes nothing."""
+"""What `pedalflow status` does: reads the workspace and the registry, asks the triggers, changes nothing."""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
-from pedalflow.errors import SettingsError
+from pedalflow.command.runtimes import python_of, surroundings
+from pedalflow.command.table import TRIGGERS
+from pedalflow.errors import EnvironmentMissing, SettingsError
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
 from pedalflow.run_record import RECORD, RunRecord, from_json
@@ -25,10 +28,11 @@ SPAN_HEADERS = ("span", "rows", "first", "last", "state")
 RUN_HEADERS = ("run", "finished", "outcome", "RMSE", "release")
 REACHED, NOTHING_YET, NOT_REACHABLE = "reached", "nothing registered yet", "not reachable"
 UNREADABLE = "unreadable"
-# As in components.registration, whose import would load TensorFlow; a test compares them.
+# As in components.registry, whose import would load MLflow; a test compares them.
 CHAMPION, CHALLENGER, RELEASE_TAG = "champion", "challenger", "pedalflow.release"
 # MLflow's own patience with a server that does not answer is minutes; a look at the state should not take them.
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+TRIGGERS_PATIENCE_S = 30
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,12 @@ def main(argv: list[str]) -> int:
     """Run `pedalflow status` with the given arguments; returns the exit code."""
     arguments = options.parse("status", argv)
     silence(verbose=arguments.verbose)
-    status = read_status(Workspace(arguments.workspace), Progress(sys.stderr))
-    print(json.dumps(status, indent=2) if arguments.json else as_text(status))
+    workspace = Workspace(arguments.workspace)
+    status = read_status(workspace, Progress(sys.stderr))
+    if arguments.json:
+        print(json.dumps({**status, "triggers": read_triggers(workspace)}, indent=2))
+    else:
+        print(f"{as_text(status)}\n\n{triggers_text(workspace)}")
     return 0
 
 
@@ -82,8 +90,47 @@ def read_serving(workspace: Workspace, progress: Progress) -> Serving:
         return _ask(uri, registry.name)
 
 
+def read_triggers(workspace: Workspace) -> Any:
+    """What the triggers know: None where no event has come yet, `{"problem": …}` where they cannot be asked."""
+    try:
+        return json.loads(_ask_triggers(workspace, "--json"))
+    except (EnvironmentMissing, _TriggersSilent) as error:
+        return {"problem": str(error)}
+
+
+def triggers_text(workspace: Workspace) -> str:
+    """The same as people read it; in one line where they cannot be asked."""
+    try:
+        return _ask_triggers(workspace)
+    except (EnvironmentMissing, _TriggersSilent) as error:
+        return f"Triggers:   {error}"
+
+
+class _TriggersSilent(Exception):
+    """The triggers' own command did not answer; the message says why."""
+
+
+def _ask_triggers(workspace: Workspace, *flags: str) -> str:
+    """What the triggers' own command prints, in their own environment, whose libraries exclude those of this one."""
+    command = [str(python_of(TRIGGERS)), "-m", "triggers.status_command", "--workspace", str(workspace.root)]
+    try:
+        done = subprocess.run(
+            [*command, *flags],
+            cwd=options.ROOT,
+            env=surroundings(os.environ, verbose=False),
+            capture_output=True,
+            text=True,
+            timeout=TRIGGERS_PATIENCE_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _TriggersSilent(f"they did not answer within {TRIGGERS_PATIENCE_S} s") from error
+    if done.returncode != 0:
+        raise _TriggersSilent((done.stderr.strip().splitlines() or ["they did not answer"])[-1])
+    return done.stdout.rstrip()
+
+
 def as_text(status: dict[str, Any]) -> str:
-    """The status as people read it."""
+    """Spans, runs and registry as people read them."""
     spans = table([list(span.values()) for span in status["spans"]], SPAN_HEADERS)
     runs = table([_cells(run) for run in status["runs"]], RUN_HEADERS)
     problems = "".join(f"\nUnreadable: {run['problem']}" for run in status["runs"] if run["problem"])

@@ -7,40 +7,24 @@ compare with, so that a re-run finds everything in TFX's cache instead of a new 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
-from mlflow.exceptions import MlflowException
 
 from components.acceptance import failures
 from components.anomalies import read_anomalies
-from components.registration import Champion, Registry, champion, fetch_release, promote
+from components.registry import Registry, champion
 from components.use_cases import load_function, load_use_case
 from components.verdict import read_verdict
-from pedalflow.champion import Pointer, write_pointer
-from pedalflow.errors import ReleaseBroken, RunFailed
 from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
-from pedalflow.release import REMEDY, Release, open_release
-from pedalflow.run_record import (
-    CHALLENGER,
-    PREDICTIONS,
-    PROMOTED,
-    RECORD,
-    REFUSED,
-    UNCHANGED,
-    Growth,
-    RunRecord,
-    SpanUsed,
-    from_json,
-    to_json,
-)
+from pedalflow.release import Release, open_release
+from pedalflow.run_record import CHALLENGER, PREDICTIONS, REFUSED, UNCHANGED, Growth, RunRecord, SpanUsed
 from pedalflow.workspace import Workspace
 from pipelines import provenance
 from pipelines.arrivals.door import list_spans
@@ -48,6 +32,18 @@ from pipelines.arrivals.window import window
 from pipelines.builder import Places, build_pipeline
 from pipelines.local_runner import LocalRun, connection, run_locally
 from pipelines.plan import Plan, PlannedSpan, code_fingerprint
+from pipelines.promotion import (
+    keep_promoted,
+    may_promote,
+    name_of,
+    point_to_champion,
+    registry_errors,
+    registry_of,
+    release_folder,
+    training_lock,
+    was_rolled_back,
+)
+from pipelines.run_files import keep_record, known_record
 from pipelines.settings import Settings, read_settings
 from pipelines.statistics import read_statistics
 from pipelines.tuned import keep_tuned
@@ -71,70 +67,69 @@ def train(workspace: Workspace, wish: Wish, progress: Progress) -> RunRecord:
     """
     settings = read_settings(workspace.params)
     busy = f"another training is at work in {workspace.root}; wait for it, or use another --workspace"
-    with exclusive(workspace.state / "train.lock", busy):
+    with exclusive(training_lock(workspace), busy):
         if wish.tune:
             settings = _tune(workspace, settings, wish, progress)
         record = _train(workspace, settings, wish, progress)
-        _point_to_champion(workspace, _registry(workspace, settings))
+        point_to_champion(workspace, registry_of(workspace, settings))
         return record
 
 
 def _tune(workspace: Workspace, settings: Settings, wish: Wish, progress: Progress) -> Settings:
     """Search hyperparameters, keep the best in `params.yaml`, and read it again: the training then is one like any other."""
     plan = replace(resolve(workspace, settings, wish), tune=True)
-    run = _run_pipeline(workspace, plan, _registry(workspace, settings), progress)
+    run = _run_pipeline(workspace, plan, registry_of(workspace, settings), progress)
     keep_tuned(workspace.params, run.outputs["Tuner"]["best_hyperparameters"])
     return read_settings(workspace.params)
 
 
 def _train(workspace: Workspace, settings: Settings, wish: Wish, progress: Progress) -> RunRecord:
-    registry = _registry(workspace, settings)
+    registry = registry_of(workspace, settings)
     plan = resolve(workspace, settings, wish)
     folder = workspace.runs / run_id(plan)
-    known = _known_record(folder)
-    with progress.step("asking MLflow for the champion"), _registry_errors(registry):
+    known = known_record(folder)
+    with progress.step("asking MLflow for the champion"), registry_errors(registry):
         serves = champion(registry)
-        compared = known.champion_release if known else _name(serves)
-        plan = replace(plan, champion=_release_folder(workspace, registry, compared, serves))
+        compared = known.champion_release if known else name_of(serves)
+        plan = replace(plan, champion=release_folder(workspace, registry, compared, serves))
     started = _now()
     run = _run_pipeline(workspace, plan, registry, progress)
     record = known or _record(plan, run, started, compared)
     if known is None:
-        _keep(folder, record, run.outputs["AcceptanceGate"]["blessing"] / PREDICTIONS)
-    with _registry_errors(registry):
-        serves_now = _name(champion(registry))
-        if may_promote(record, wish, serves_now):
-            return _promote(folder, record, registry)
+        keep_record(folder, record, run.outputs["AcceptanceGate"]["blessing"] / PREDICTIONS)
+    with registry_errors(registry):
+        serves_now = name_of(champion(registry))
+        if wish.promote and may_promote(record, serves_now):
+            return keep_promoted(workspace, record, registry)
     if record.outcome == CHALLENGER and wish.promote:
         progress.say(
             f"{record.release_id} was judged against {record.champion_release or 'no champion'}, but {serves_now} serves now: "
             "it is not promoted. A new commit, span or parameter asks anew"
         )
-    if known is not None and record.outcome != REFUSED:
+    if known is not None and not _still_to_come(workspace, record, wish, serves_now):
         return replace(record, outcome=UNCHANGED, timings=run.timings)
     return record
 
 
-def may_promote(record: RunRecord, wish: Wish, serves: str | None) -> bool:
-    """A blessed challenger becomes champion where that is wished and the champion of now is the one it was judged against.
-
-    It may also serve already: a promotion that was interrupted before it was recorded.
-    """
-    judged = serves in (record.champion_release, record.release_id)
-    return record.outcome == CHALLENGER and wish.promote and judged
+def _still_to_come(workspace: Workspace, record: RunRecord, wish: Wish, serves: str | None) -> bool:
+    """Whether a known run's outcome still holds: a gate refused it, or it is a challenger that is still to be rolled out."""
+    if record.outcome == REFUSED:
+        return True
+    challenges = not wish.promote and may_promote(record, serves) and record.release_id != serves
+    return challenges and not was_rolled_back(workspace, str(record.release_id))
 
 
 def has_champion(workspace: Workspace) -> bool:
     """Whether a release serves already."""
-    registry = _registry(workspace, read_settings(workspace.params))
-    with _registry_errors(registry):
+    registry = registry_of(workspace, read_settings(workspace.params))
+    with registry_errors(registry):
         return champion(registry) is not None
 
 
-def known_record(workspace: Workspace, wish: Wish) -> RunRecord | None:
+def known_run(workspace: Workspace, wish: Wish) -> RunRecord | None:
     """What the same plan came to before, if it was asked before."""
     plan = resolve(workspace, read_settings(workspace.params), wish)
-    return _known_record(workspace.runs / run_id(plan))
+    return known_record(workspace.runs / run_id(plan))
 
 
 def resolve(workspace: Workspace, settings: Settings, wish: Wish) -> Plan:
@@ -170,38 +165,6 @@ def run_id(plan: Plan) -> str:
     return f"span-{plan.until_span:02d}-{plan.key[:10]}"
 
 
-def _registry(workspace: Workspace, settings: Settings) -> Registry:
-    uri = settings.registry.tracking_uri or workspace.mlflow_uri
-    return Registry(uri, settings.registry.name, str(workspace.mlflow_artifacts))
-
-
-@contextmanager
-def _registry_errors(registry: Registry) -> Iterator[None]:
-    """What MLflow says when it cannot be reached or will not answer, as one sentence of ours."""
-    try:
-        yield
-    except MlflowException as error:
-        first = str(error).splitlines()[0][:200]
-        raise RunFailed(
-            f"MLflow at {registry.tracking_uri} did not answer: {first}; start it, or mend registry.tracking_uri in params.yaml"
-        ) from error
-
-
-def _release_folder(
-    workspace: Workspace, registry: Registry, name: str | None, serves: Champion | None
-) -> str | None:
-    """Where the champion lies, fetched from the registry where it is not here; verified, because the comparison rests on it."""
-    if name is None:
-        return None
-    folder = workspace.releases / name
-    if not folder.is_dir():
-        fetch_release(registry, name, workspace.releases)
-    release = open_release(folder, name)
-    if serves is not None and serves.release == name and serves.checksum != release.checksum:
-        raise ReleaseBroken(f"{folder} is not the release that the registry knows as {name}; {REMEDY}")
-    return str(folder)
-
-
 def _run_pipeline(workspace: Workspace, plan: Plan, registry: Registry, progress: Progress) -> LocalRun:
     places = Places(
         pipeline_root=str(workspace.pipeline_root),
@@ -227,11 +190,6 @@ def _write_schema(workspace: Workspace, plan: Plan) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text_format.MessageToString(schema), encoding="utf-8")
     return path
-
-
-def _known_record(folder: Path) -> RunRecord | None:
-    path = folder / RECORD
-    return from_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _record(plan: Plan, run: LocalRun, started: str, compared: str | None) -> RunRecord:
@@ -270,31 +228,6 @@ def _record(plan: Plan, run: LocalRun, started: str, compared: str | None) -> Ru
     )
 
 
-def _promote(folder: Path, record: RunRecord, registry: Registry) -> RunRecord:
-    """Move the alias, then write it down; interrupted between the two, the next call does both again."""
-    if record.model_version is None or record.release_id is None:
-        raise RunFailed(
-            f"run {record.run_id} was blessed but not registered; delete {folder} and train again"
-        )
-    promote(registry, record.model_version, record.release_id)
-    promoted = replace(record, outcome=PROMOTED)
-    _write(folder / RECORD, promoted)
-    return promoted
-
-
-def _point_to_champion(workspace: Workspace, registry: Registry) -> None:
-    """Tell the serving processes which release the registry calls champion."""
-    with _registry_errors(registry):
-        serves = champion(registry)
-        folder = _release_folder(workspace, registry, _name(serves), serves)
-    if serves is not None and folder is not None:
-        write_pointer(workspace.champion, Pointer(serves.release, serves.checksum, Path(folder)))
-
-
-def _name(serves: Champion | None) -> str | None:
-    return None if serves is None else serves.release
-
-
 def _growth(release: Release) -> Growth:
     growth: Mapping[str, Any] = release.facts["growth"]  # type: ignore[assignment]  # the builder writes it
     return Growth(**growth)
@@ -302,19 +235,6 @@ def _growth(release: Release) -> Growth:
 
 def _splits(folder: Path) -> dict[str, Path]:
     return {split: folder / f"Split-{split}" for split in SPLITS}
-
-
-def _keep(folder: Path, record: RunRecord, predictions: Path) -> None:
-    """The record last: a folder without it was interrupted and is written again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(predictions, folder / PREDICTIONS)
-    _write(folder / RECORD, record)
-
-
-def _write(path: Path, record: RunRecord) -> None:
-    draft = path.with_suffix(".draft")
-    draft.write_text(to_json(record), encoding="utf-8")
-    draft.replace(path)
 
 
 def _now() -> str:

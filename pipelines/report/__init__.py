@@ -1,4 +1,4 @@
-"""The report of a loop: one self-contained HTML page, and the table that the terminal shows."""
+"""The report of a loop: one self-contained HTML page, its picture as a file of its own, and the table that the terminal shows."""
 
 from pipelines.report.files import load, write
 from pipelines.report.html import render

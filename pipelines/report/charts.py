@@ -6,30 +6,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 
 import pandas as pd
 from markupsafe import Markup
 
 from pedalflow.run_record import SliceScore
+from pipelines.report import plot as plots
 from pipelines.report import series, svg
+from pipelines.report.plot import BOTTOM, LEFT, RIGHT, TEXT_DROP, TOP, Plot, short_day
 from pipelines.report.svg import Element, Scale
-from pipelines.report.wording import MODELS, MONTHS, NEW, Model, figure, plain, shortened
+from pipelines.report.wording import MODELS, NEW, Model, figure, plain, shortened
 
-TOP, BOTTOM, LEFT, RIGHT = 14.0, 26.0, 40.0, 66.0
-TEXT_DROP = 4.0  # from the middle of a text to its baseline
 MONDAY_TO_SUNDAY = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-
-@dataclass(frozen=True)
-class Plot:
-    """The drawing and its two scales while a chart is made."""
-
-    root: Element
-    x: Scale
-    y: Scale
 
 
 def error_by_day(predictions: pd.DataFrame, name: str) -> Markup:
@@ -58,7 +47,7 @@ def _error_lines(errors: pd.DataFrame, labels: Sequence[str], name: str, title: 
             width,
             250,
         )
-        _x_labels(plot, labels, 4 if width == svg.NARROW else 7)
+        plots.x_labels(plot, labels, 4 if width == svg.NARROW else 7)
         for model in reversed(models):
             _line(plot, errors[model.column], model)
         _points(plot, errors[NEW.column], labels)
@@ -87,30 +76,12 @@ def _axes(
     height: float,
     right: float = RIGHT,
 ) -> Plot:
-    """Horizontal grid lines with their values; the vertical axis reaches the tick above the highest value."""
-    values = svg.ticks(*ys, 4)
-    x = Scale(*xs, LEFT, width - right)
-    y = Scale(values[0], values[-1], height - BOTTOM, TOP)
-    for value in values:
-        svg.add(
-            root,
-            "path",
-            d=f"M{svg.number(LEFT)} {svg.number(y(value))}H{svg.number(width - right)}",
-            class_="gridline",
-        )
-        svg.add(root, "text", plain(value), x=LEFT - 6, y=y(value) + TEXT_DROP, class_="tick end")
-    return Plot(root, x, y)
-
-
-def _x_labels(plot: Plot, labels: Sequence[str], most: int) -> None:
-    step = max(1, math.ceil(len(labels) / most))
-    for index in range(0, len(labels), step):
-        svg.add(plot.root, "text", labels[index], x=plot.x(index), y=plot.y.start + 18, class_="tick middle")
+    """The frame of a chart that fills its drawing."""
+    return plots.axes(root, Scale(*xs, LEFT, width - right), ys, TOP, height - BOTTOM)
 
 
 def _line(plot: Plot, values: pd.Series, model: Model) -> None:
-    points = ((plot.x(index), plot.y(value)) for index, value in enumerate(values))
-    svg.add(plot.root, "path", d=svg.path(points), class_=f"line {model.style}")
+    plots.line(plot, enumerate(values), model.style)
 
 
 def _points(plot: Plot, values: pd.Series, labels: Sequence[str]) -> None:
@@ -124,25 +95,9 @@ def _points(plot: Plot, values: pd.Series, labels: Sequence[str]) -> None:
 
 
 def _end_labels(plot: Plot, lines: Sequence[tuple[Model, pd.Series]]) -> None:
-    """The name of each line at its right end, moved apart where they would touch."""
+    """The name of each line at the height of its last number."""
     ends = [(model, values.dropna()) for model, values in lines]
-    ends = [(model, values) for model, values in ends if len(values)]
-    heights = svg.spread([plot.y(values.iloc[-1]) for _, values in ends], plot.y.end, plot.y.start)
-    for (model, _), height in zip(ends, heights, strict=True):
-        svg.add(
-            plot.root,
-            "text",
-            model.label,
-            x=plot.x.end + 8,
-            y=height + TEXT_DROP,
-            class_=f"label {model.style}",
-        )
-
-
-def short_day(text: str) -> str:
-    """`2012-03-17` as `17 Mar`."""
-    value = date.fromisoformat(text)
-    return f"{value.day} {MONTHS[value.month - 1][:3]}"
+    plots.end_labels(plot, [(model, values.iloc[-1]) for model, values in ends if len(values)])
 
 
 def predicted_against_actual(predictions: pd.DataFrame, name: str) -> Markup:

@@ -10,11 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from pedalflow.errors import DataMissing, SettingsError
+from pedalflow.loop_record import LoopRecord
 from pedalflow.replay_record import ReplayRecord
 from pedalflow.run_record import PREDICTIONS, RECORD, RunRecord, from_json
 from pipelines.report.html import render
+from pipelines.report.loop_svg import standalone
 from pipelines.report.series import COLUMNS
 
+LOOP_PICTURE = "loop.svg"
 NUMBERS = ("actual", "candidate", "naive", "champion")
 
 
@@ -58,21 +61,30 @@ def write(
     heading: str = "Pedalflow report",
     unit: str = "",
     replay: ReplayRecord | None = None,
+    loop: LoopRecord | None = None,
 ) -> Path:
     """Writes the report of the runs in `run_dirs` to `path` and returns it; a reader sees the old page or the
     new, never a part.
 
-    Raises what `load` raises, and then leaves `path` as it was.
+    With a `loop`, its picture is written beside it too, as LOOP_PICTURE. Raises what `load` raises, and then leaves `path` as it was.
     """
-    page = render([load(run_dir) for run_dir in run_dirs], heading=heading, unit=unit, replay=replay)
+    runs = [load(run_dir) for run_dir in run_dirs]
+    page = render(runs, heading=heading, unit=unit, replay=replay, loop=loop)
+    if loop is not None:
+        _put(path.with_name(LOOP_PICTURE), standalone(loop, unit))
+    _put(path, page)
+    return path
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
+            file.write(text)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    return path

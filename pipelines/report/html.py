@@ -7,21 +7,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from itertools import groupby
 
 import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from pedalflow.loop_record import LoopRecord
 from pedalflow.replay_record import ReplayRecord
 from pedalflow.run_record import FeatureStatistics, NodeTiming, RunRecord, Score
 from pipelines.report import charts, wording
 from pipelines.report.histogram import histogram
+from pipelines.report.loop import loop_section
+from pipelines.report.resource import resource
 from pipelines.report.served import served_section
 from pipelines.report.wording import MODELS, NEW, Model
 
-PACKAGE = "pipelines.report"
+STYLES = ("style.css", "charts.css")
 FOLD_ABOVE = 6  # passing gates beyond this number are folded away
 OUTCOMES = {
     "promoted": ("good", "✓ Promoted"),
@@ -80,12 +82,13 @@ def render(
     heading: str = "Pedalflow report",
     unit: str = "",
     replay: ReplayRecord | None = None,
+    loop: LoopRecord | None = None,
 ) -> str:
     """The page as text, the same bytes for the same input.
 
     `runs` are records with their predictions (the columns of `series.COLUMNS`); they are shown by the time
     they started, newest first. `unit` is that of the label, for example `rentals an hour`; `replay` is what the served
-    champion answered. Raises ValueError where there is no run to show.
+    champion answered; `loop`, where there was one, stands before everything else. Raises ValueError where there is no run to show.
     """
     if not runs:
         raise ValueError("There is no run to report on. Train one with `pedalflow train --until-span 1`.")
@@ -99,7 +102,8 @@ def render(
         unit=unit,
         sections=sections,
         served=None if replay is None else served_section(replay),
-        style=Markup(_resource("style.css")),
+        year=None if loop is None else loop_section(loop),  # `loop` is a word of the template language
+        style=Markup("".join(map(resource, STYLES))),
         models=MODELS,
         fold_above=FOLD_ABOVE,
     )
@@ -155,14 +159,10 @@ def _longest(timings: Sequence[NodeTiming]) -> float:
     return max((timing.wall_s for timing in timings), default=0.0) or 1.0
 
 
-def _resource(name: str) -> str:
-    return resources.files(PACKAGE).joinpath(name).read_text(encoding="utf-8")
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FunctionLoader(_resource),
+        loader=FunctionLoader(resource),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -180,6 +180,7 @@ def _environment() -> Environment:
         verdict=wording.verdict,
         failed=wording.failed_gates,
         flat=wording.flat,
+        when=wording.when,
     )
     environment.globals.update(day=wording.day, days=wording.days, short=wording.SHORT_HASH)
     return environment

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pedalflow.replay_record import DriftWindow, Explanation, FeatureDrift, ReplayRecord, ServedHour
 from pedalflow.replay_table import concept_sentence, ordinary, rmse, strongest
-from pipelines.report import charts, series, svg
+from pipelines.report import charts, plot, series, svg
 from pipelines.report.svg import Element, Scale
 from pipelines.report.wording import minus, shortened
 
@@ -85,7 +85,7 @@ def _contributions(explanation: Explanation) -> Markup:
 
 
 def _contribution_bar(root: Element, name: str, value: float, x: Scale, top: float) -> None:
-    middle = top + ROW_HEIGHT / 2 + charts.TEXT_DROP
+    middle = top + ROW_HEIGHT / 2 + plot.TEXT_DROP
     svg.add(root, "text", shortened(name), x=104.0, y=middle, class_="tick end strong")
     left, right = sorted((x(0.0), x(value)))
     style = "new" if value >= 0 else "previous"

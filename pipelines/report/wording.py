@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -118,6 +118,11 @@ def moment(text: str) -> str:
     return f"{day(value.date().isoformat())}, {value:%H:%M} UTC"
 
 
+def when(text: str) -> str:
+    """A moment of the data, `2012-03-20T09:00`, as `20 March 2012, 09:00`; an en dash where there is none."""
+    return f"{day(text[:10])}, {text[11:16]}" if text else MISSING
+
+
 def lasted(record: RunRecord) -> str:
     """The time from the start of a run to its end; an en dash where the times cannot be read."""
     try:
@@ -141,14 +146,17 @@ def seconds(value: float) -> str:
 
 def spans(record: RunRecord) -> str:
     """The window of a run: `span 1`, `spans 1–4`, or the numbers one by one where some are left out."""
-    numbers = [span.number for span in record.spans]
-    if not numbers:
+    found = [span.number for span in record.spans]
+    if not found:
         return "no span"
-    if len(numbers) == 1:
-        return f"span {numbers[0]}"
-    if numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"spans {numbers[0]}–{numbers[-1]}"
-    return "spans " + ", ".join(map(str, numbers))
+    return f"{'span' if len(found) == 1 else 'spans'} {numbers(found)}"
+
+
+def numbers(found: Sequence[int]) -> str:
+    """`1`, `1–4`, or one by one where some are left out; empty where there is none."""
+    if len(found) > 1 and list(found) == list(range(found[0], found[-1] + 1)):
+        return f"{found[0]}–{found[-1]}"
+    return ", ".join(map(str, found))
 
 
 def compared(score: Score, base: Score) -> str:
@@ -157,6 +165,14 @@ def compared(score: Score, base: Score) -> str:
     if share is None or abs(share) < 0.005:
         return "the same error as"
     return f"{percent(abs(share))} {'lower' if share < 0 else 'higher'} error than"
+
+
+def compared_errors(error: float, base: float) -> str:
+    """`31 % lower error`, `the same error`."""
+    share = error / base - 1 if base > 0 else 0.0
+    if abs(share) < 0.005:
+        return "the same error"
+    return f"{percent(abs(share))} {'lower' if share < 0 else 'higher'} error"
 
 
 def verdict(record: RunRecord) -> str:

@@ -19,7 +19,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from components.acceptance import Evaluation
-from components.registration import Champion, Evidence, Registry, champion, fetch_release, promote, register
+from components.registration import Evidence, register
+from components.registry import Champion, Registry, champion, fetch_release, promote
 from components.verdict import Verdict
 from pedalflow.columns import Column, Kind, Role
 from pedalflow.errors import ReleaseBroken

@@ -85,7 +85,7 @@ def test_the_guide_names_every_exit_code() -> None:
     ("arguments", "said"),
     [
         (["trian"], "invalid choice: 'trian'"),
-        (["train"], "--until-span"),
+        (["promote"], "RELEASE"),
         (["train", "--until-span", "0"], "'0' is not a span number"),
         (["train", "--until-span", "two"], "'two' is not a span number"),
         (["train", "--until", "2"], "--until-span"),

@@ -18,19 +18,17 @@ from onnx import TensorProto, helper
 
 from components import registration
 from components.acceptance import Evaluation
-from components.registration import (
+from components.registration import WORKSPACE_TAG, Evidence, register
+from components.registry import (
     CHALLENGER,
     CHAMPION,
     RELEASE_TAG,
-    WORKSPACE_TAG,
     Champion,
-    Evidence,
     Registered,
     Registry,
     champion,
     fetch_release,
     promote,
-    register,
 )
 from components.verdict import Verdict
 from pedalflow.columns import Column, Kind, Role

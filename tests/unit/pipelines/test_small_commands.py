@@ -68,15 +68,17 @@ def test_unit_of_a_report_is_that_of_the_label(tmp_path: Path) -> None:
     assert train_command.label_unit(workspace) == LABEL.unit == "rentals"
 
 
-@pytest.mark.parametrize("command", [train_command, loop_command])
-def test_report_names_the_unit(command: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("command", "shown"), [(train_command, {}), (loop_command, {"as_json": False})])
+def test_report_names_the_unit(
+    command: object, shown: dict[str, bool], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     workspace, record = Workspace(tmp_path), tiny_record()
     workspace.params.write_bytes(PARAMS.read_bytes())
     folder = workspace.runs / record.run_id
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(to_json(record), encoding="utf-8")
     tiny_predictions().to_csv(folder / "predictions.csv", index=False)
-    command._show([record], workspace, as_json=False)  # type: ignore[attr-defined]
+    command._show([record], workspace, **shown)  # type: ignore[attr-defined]
     (page,) = workspace.reports.glob("*.html")
     assert "errors in rentals" in page.read_text(encoding="utf-8")
     assert str(page) in capsys.readouterr().out

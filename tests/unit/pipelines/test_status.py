@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from components import registration
+from components import registry
 from pedalflow.errors import SettingsError
 from pedalflow.progress import Progress
 from pedalflow.run_record import RunRecord, to_json
@@ -118,7 +118,7 @@ def test_champion_and_challenger_are_what_the_registry_says_and_not_what_runs_sa
 
 def test_status_and_registrar_mean_the_same_aliases_and_tag() -> None:
     ours = (status_command.CHAMPION, status_command.CHALLENGER, status_command.RELEASE_TAG)
-    assert ours == (registration.CHAMPION, registration.CHALLENGER, registration.RELEASE_TAG)
+    assert ours == (registry.CHAMPION, registry.CHALLENGER, registry.RELEASE_TAG)
 
 
 def test_alias_that_was_moved_or_deleted_shows_at_once(
