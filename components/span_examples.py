@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -42,6 +42,11 @@ def spans_to_json(spans: Sequence[SpanFile]) -> str:
 def spans_from_json(text: str) -> tuple[SpanFile, ...]:
     """The inverse of `spans_to_json`."""
     return tuple(SpanFile(**item) for item in json.loads(text))
+
+
+def below(folder: Path, spans: Sequence[SpanFile]) -> tuple[SpanFile, ...]:
+    """The same spans, their relative paths taken from `folder`."""
+    return tuple(replace(span, path=str(folder / span.path)) for span in spans)
 
 
 def read_window(spans: Sequence[SpanFile], columns: Sequence[Column]) -> pa.Table:

@@ -6,7 +6,6 @@ There is no resolver and no `{SPAN}` pattern in it: open-source Kubeflow runs ne
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,20 +24,28 @@ from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
+from tfx.types.channel import BaseChannel
 
-from components.acceptance_gate import AcceptanceGate
+from components.acceptance_gate import AcceptanceGate, AcceptanceGateWithChampion
 from components.anomaly_gate import AnomalyGate
 from components.detector_fitter import DetectorFitter
 from components.local_statistics_gen import LocalStatisticsGen
 from components.mlflow_registrar import MlflowRegistrar
 from components.release_builder import ReleaseBuilder
 from components.release_pusher import ReleasePusher
-from components.span_example_gen import SpanExampleGen
-from components.span_examples import SpanFile, spans_to_json
+from components.span_example_gen import SpanExampleGen, SpanFolderExampleGen
 from components.use_cases import load_use_case
 from pedalflow.release import MODEL_ARTIFACT, ONNX_MODEL
 from pedalflow.use_case import UseCase
 from pipelines.plan import Plan
+from pipelines.properties import (
+    as_text,
+    lineage_tags,
+    pusher_config,
+    span_files,
+    training_config,
+    transform_config,
+)
 
 # Beam tries to download a runner of its own unless it is named; any argument without a container image builds a package of TFX.
 BEAM_ARGUMENTS = [
@@ -59,28 +66,48 @@ class Places:
     registry: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Brought:
+    """What a cluster brings in as artifacts, where a run on one machine reads its own folders.
+
+    The one output of `spans` is the folder with their files, that of `champion` the champion's model or its stand-in; `schema` has the
+    curated schema. `others` are nodes that these three need.
+    """
+
+    spans: BaseNode
+    schema: BaseNode
+    champion: BaseNode
+    others: tuple[BaseNode, ...]
+
+
 def build_pipeline(
-    plan: Plan, places: Places, metadata: metadata_store_pb2.ConnectionConfig | None = None
+    plan: Plan,
+    places: Places,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
+    brought: Brought | None = None,
 ) -> Pipeline:
     """The nodes in the order of the data's journey; a plan that tunes ends with the Tuner."""
     case = load_use_case(plan.use_case)
-    examples = _examples(plan)
-    statistics, schema, validator = _data_checks(examples, places)
+    examples = _examples(plan, brought)
+    schema = brought.schema if brought else ImportSchemaGen(schema_file=places.schema_file)
+    statistics, validator = _data_checks(examples, schema)
     gate = AnomalyGate(anomalies=validator.outputs["anomalies"])
     transform = _transform(case, plan, examples, schema)
     transform.add_upstream_node(gate)
-    prepared = [examples, statistics, schema, validator, gate, transform]
+    first = [*brought.others, brought.spans] if brought else []
+    prepared = [*first, examples, statistics, schema, validator, gate, transform]
     if plan.tune:
         return _pipeline(plan, places, metadata, [*prepared, _tuner(case, plan, examples, schema, transform)])
     trainer = _trainer(case, plan, examples, schema, transform)
-    champion = _champion(plan)
-    evaluator = _evaluator(case, examples, trainer, champion)
-    acceptance = _acceptance(plan, examples, trainer, evaluator)
+    champion = brought.champion if brought else _champion(plan)
+    baseline = None if champion is None else _only_output(champion)
+    evaluator = _evaluator(case, examples, trainer, baseline)
+    acceptance = _acceptance(plan, examples, trainer, evaluator, baseline if brought else None)
     detectors = DetectorFitter(
         examples=examples.outputs["examples"],
         model=trainer.outputs["model"],
         use_case=plan.use_case,
-        settings=_text(plan.parameters["detectors"]),
+        settings=as_text(plan.parameters["detectors"]),
         code=plan.maker,
     )
     release = ReleaseBuilder(
@@ -89,7 +116,7 @@ def build_pipeline(
         schema=schema.outputs["schema"],
         blessing=acceptance.outputs["blessing"],
         use_case=plan.use_case,
-        facts=_text(plan.facts),
+        facts=as_text(plan.facts),
     )
     registrar = MlflowRegistrar(
         release=release.outputs["release"],
@@ -97,16 +124,16 @@ def build_pipeline(
         model_run=trainer.outputs["model_run"],
         examples=examples.outputs["examples"],
         use_case=plan.use_case,
-        registry=_text(dict(places.registry)),
-        tags=_text(lineage_tags(plan)),
+        registry=as_text(dict(places.registry)),
+        tags=as_text(lineage_tags(plan)),
     )
     pusher = ReleasePusher(
         model=release.outputs["release"],
         model_blessing=acceptance.outputs["blessing"],
-        custom_config={"releases": places.releases},
+        custom_config=pusher_config(places.releases),
     )
-    imported = [] if champion is None else [champion]
-    nodes = [*prepared, trainer, *imported, evaluator, acceptance, detectors, release, registrar, pusher]
+    baselines = [] if champion is None else [champion]
+    nodes = [*prepared, trainer, *baselines, evaluator, acceptance, detectors, release, registrar, pusher]
     return _pipeline(plan, places, metadata, nodes)
 
 
@@ -128,33 +155,22 @@ def pipeline_name(plan: Plan) -> str:
     return f"{plan.use_case.replace('.', '-').replace('_', '-').lower()}-training"
 
 
-def lineage_tags(plan: Plan) -> dict[str, str]:
-    """What leads from a model version back to its making."""
-    return {
-        "pedalflow.commit": plan.commit,
-        "pedalflow.dirty": str(plan.dirty).lower(),
-        "pedalflow.code": plan.code,
-        "pedalflow.until_span": str(plan.until_span),
-        "pedalflow.spans": _text({str(span.used.number): span.used.md5 for span in plan.spans}),
-        "pedalflow.plan": plan.key,
+def _examples(plan: Plan, brought: Brought | None) -> BaseNode:
+    what = {
+        "use_case": plan.use_case,
+        "spans": span_files(plan),
+        "first_evaluation_day": plan.first_evaluation_day,
+        "code": plan.maker,
     }
+    if brought is None:
+        return SpanExampleGen(**what)
+    return SpanFolderExampleGen(folder=_only_output(brought.spans), **what).with_id("SpanExampleGen")
 
 
-def _examples(plan: Plan) -> BaseNode:
-    spans = [SpanFile(span.used.number, span.path, span.used.md5) for span in plan.spans]
-    return SpanExampleGen(
-        use_case=plan.use_case,
-        spans=spans_to_json(spans),
-        first_evaluation_day=plan.first_evaluation_day,
-        code=plan.maker,
-    )
-
-
-def _data_checks(examples: BaseNode, places: Places) -> tuple[BaseNode, BaseNode, BaseNode]:
+def _data_checks(examples: BaseNode, schema: BaseNode) -> tuple[BaseNode, BaseNode]:
     statistics = LocalStatisticsGen(examples=examples.outputs["examples"]).with_id("StatisticsGen")
-    schema = ImportSchemaGen(schema_file=places.schema_file)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
-    return statistics, schema, validator
+    return statistics, validator
 
 
 def _transform(case: UseCase, plan: Plan, examples: BaseNode, schema: BaseNode) -> BaseNode:
@@ -166,24 +182,19 @@ def _transform(case: UseCase, plan: Plan, examples: BaseNode, schema: BaseNode) 
         materialize=False,
         disable_statistics=True,
         disable_analyzer_cache=True,
-        custom_config={"code": plan.maker},
+        custom_config=transform_config(plan),
     )
 
 
 def _training_inputs(plan: Plan, examples: BaseNode, schema: BaseNode, transform: BaseNode) -> dict[str, Any]:
     """What Tuner and Trainer both take."""
-    config = {
-        "hyperparameters": plan.parameters["model"],
-        "tuner": plan.parameters["tuner"],
-        "code": plan.maker,
-    }
     return {
         "examples": examples.outputs["examples"],
         "schema": schema.outputs["schema"],
         "transform_graph": transform.outputs["transform_graph"],
         "train_args": trainer_pb2.TrainArgs(splits=["train"]),
         "eval_args": trainer_pb2.EvalArgs(splits=["eval"]),
-        "custom_config": config,
+        "custom_config": training_config(plan),
     }
 
 
@@ -211,13 +222,20 @@ def _champion(plan: Plan) -> BaseNode | None:
     return importer.with_id("Champion")
 
 
-def _evaluator(case: UseCase, examples: BaseNode, trainer: BaseNode, champion: BaseNode | None) -> BaseNode:
+def _only_output(node: BaseNode) -> BaseChannel:
+    (output,) = node.outputs.values()
+    return output
+
+
+def _evaluator(
+    case: UseCase, examples: BaseNode, trainer: BaseNode, baseline: BaseChannel | None
+) -> BaseNode:
     return Evaluator(
         examples=examples.outputs["examples"],
         example_splits=["eval"],
         model=trainer.outputs["model"],
-        baseline_model=champion.outputs["result"] if champion else None,
-        eval_config=evaluation_config(case, with_champion=champion is not None),
+        baseline_model=baseline,
+        eval_config=evaluation_config(case, with_champion=baseline is not None),
     )
 
 
@@ -245,17 +263,18 @@ def evaluation_config(case: UseCase, *, with_champion: bool) -> tfma.EvalConfig:
     )
 
 
-def _acceptance(plan: Plan, examples: BaseNode, trainer: BaseNode, evaluator: BaseNode) -> BaseNode:
-    return AcceptanceGate(
-        examples=examples.outputs["examples"],
-        model=trainer.outputs["model"],
-        evaluation=evaluator.outputs["evaluation"],
-        use_case=plan.use_case,
-        rules=_text(plan.parameters["gates"]),
-        champion=str(Path(plan.champion) / ONNX_MODEL) if plan.champion else "",
-        code=plan.maker,
-    )
-
-
-def _text(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, sort_keys=True)
+def _acceptance(
+    plan: Plan, examples: BaseNode, trainer: BaseNode, evaluator: BaseNode, champion: BaseChannel | None
+) -> BaseNode:
+    """`champion` is its model where that is an artifact; else the gate gets the path of the plan's champion."""
+    what = {
+        "examples": examples.outputs["examples"],
+        "model": trainer.outputs["model"],
+        "evaluation": evaluator.outputs["evaluation"],
+        "use_case": plan.use_case,
+        "rules": as_text(plan.parameters["gates"]),
+        "code": plan.maker,
+    }
+    if champion is not None:
+        return AcceptanceGateWithChampion(champion=champion, **what).with_id("AcceptanceGate")
+    return AcceptanceGate(champion=str(Path(plan.champion) / ONNX_MODEL) if plan.champion else "", **what)

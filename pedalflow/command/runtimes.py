@@ -16,6 +16,7 @@ REPRODUCIBLE = {
     "TF_ENABLE_ONEDNN_OPTS": "0",  # oneDNN picks its kernels by processor, and their sums differ in the last bits
     "TF_USE_LEGACY_KERAS": "0",  # tensorflow_transform would set 1, and tf.keras would be another Keras than keras
     "CUDA_VISIBLE_DEVICES": "-1",
+    "OPENBLAS_CORETYPE": "Haswell",  # OpenBLAS picks its kernels by processor too
     "OPENBLAS_NUM_THREADS": "1",  # with another number of threads sums of the detectors' fit differ in the last bits
 }
 QUIET = {
