@@ -68,7 +68,9 @@ def running(settings: TriggersSettings, workspace: Workspace) -> Iterator[Servic
         timing = Timing(keep_days=settings.keep_days)
         rules = effective_rules(settings)
         alone = url == own_database(workspace)  # one service in a workspace, by its lock
-        engine = Engine(store, launchers, rules, clock, settings.pipeline, metrics, timing=timing, alone=alone)
+        engine = Engine(
+            store, launchers, rules, clock, settings.pipeline, metrics, timing=timing, alone=alone
+        )
         metrics.watch(store.depth)
         retrain = launchers[Action.RETRAIN]
         reading = Reading(store, workspace, lambda: _champion(retrain), clock.now)
