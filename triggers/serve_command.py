@@ -27,6 +27,7 @@ from triggers.settings import TriggersSettings, read_settings
 STOP_S = 5  # how long answers that are being given may take when the service stops
 BACKLOG = 2048
 MOST_CONNECTIONS = 1000  # who comes above that gets 503 and comes again
+SWITCH_S = 0.0005  # for so long a thread may keep others waiting: a delivery passes through three
 LOCK_WAIT_S = 1.0  # whoever looks whether a service runs holds the lock for a moment
 
 
@@ -156,6 +157,7 @@ def _run(service: Service, listening: socket.socket, ready: Callable[[], None]) 
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=STOP_S,
     )
+    sys.setswitchinterval(SWITCH_S)
     try:
         _Server(config, ready).run(sockets=[listening])
     except KeyboardInterrupt:
