@@ -14,7 +14,7 @@ from pedalflow.command.options import ROOT
 from pedalflow.tables import table
 
 FREE_GB = 2.0  # a year of monthly runs with their artifacts takes about half of it
-NEEDED_NOW = ("dev", "pipelines")  # the commands there are start no other runtime
+NEEDED_NOW = ("dev", "pipelines", "serving", "triggers")  # what `make run` and the commands start
 
 
 @dataclass(frozen=True)
