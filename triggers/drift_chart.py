@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from triggers import drawing
-from triggers.drawing import Element, Scale
+from pedalflow import svg
+from pedalflow.svg import Element, Scale
 from triggers.events import IS_DRIFT, RELEASE, Kind
 from triggers.launchers.launcher import PROMOTED
 from triggers.overview import number
@@ -127,10 +127,10 @@ def describe(lines: dict[Kind, tuple[Point, ...]], marked: Sequence[Marker]) -> 
 def _draw(width: float, key: str, lines: dict[Kind, tuple[Point, ...]], marked: Sequence[Marker]) -> Element:
     every = [point for found in lines.values() for point in found]
     times = [point.at for point in every] + [marker.at for marker in marked]
-    root = drawing.canvas(
+    root = svg.canvas(
         width, HEIGHT, key, "Drift over time: score divided by threshold", describe(lines, marked)
     )
-    top = drawing.ticks(min(max(1.2, *(point.ratio for point in every)), HIGHEST), 4)
+    top = svg.ticks(0.0, min(max(1.2, *(point.ratio for point in every)), HIGHEST), 4)
     y = Scale(0.0, top[-1], HEIGHT - BOTTOM, TOP)
     x = Scale(min(times), max(times), LEFT + 8, width - RIGHT)
     _grid(root, top, y, width)
@@ -146,11 +146,11 @@ def _draw(width: float, key: str, lines: dict[Kind, tuple[Point, ...]], marked: 
 
 def _grid(root: Element, values: Sequence[float], y: Scale, width: float) -> None:
     for value in values:
-        height = drawing.number(y(value))
-        drawing.add(root, "path", d=f"M{LEFT:g} {height}H{width - RIGHT:g}", class_="gridline")
-        drawing.add(root, "text", f"{value:g}", x=LEFT - 8, y=y(value) + 4, class_="tick end")
-    drawing.add(root, "path", d=f"M{LEFT:g} {drawing.number(y(1.0))}H{width - RIGHT:g}", class_="threshold")
-    drawing.add(root, "text", "threshold", x=width - RIGHT, y=y(1.0) - 5, class_="tick end limit")
+        height = svg.number(y(value))
+        svg.add(root, "path", d=f"M{LEFT:g} {height}H{width - RIGHT:g}", class_="gridline")
+        svg.add(root, "text", f"{value:g}", x=LEFT - 8, y=y(value) + 4, class_="tick end")
+    svg.add(root, "path", d=f"M{LEFT:g} {svg.number(y(1.0))}H{width - RIGHT:g}", class_="threshold")
+    svg.add(root, "text", "threshold", x=width - RIGHT, y=y(1.0) - 5, class_="tick end limit")
 
 
 def _days(root: Element, x: Scale, most: int) -> None:
@@ -163,7 +163,7 @@ def _days(root: Element, x: Scale, most: int) -> None:
     )
     for index, moment in enumerate(shown):
         anchor = "start" if index == 0 else "end" if index == len(shown) - 1 else "middle"
-        drawing.add(root, "text", day_text(moment), x=x(moment), y=HEIGHT - 8, class_=f"tick {anchor}")
+        svg.add(root, "text", day_text(moment), x=x(moment), y=HEIGHT - 8, class_=f"tick {anchor}")
 
 
 def day_text(moment: float) -> str:
@@ -174,13 +174,13 @@ def day_text(moment: float) -> str:
 
 def _marker(root: Element, marker: Marker, x: float, *, signed: bool) -> None:
     """A line with a sign above it, unless that would cover the sign of a promotion."""
-    line = drawing.add(
-        root, "path", d=f"M{drawing.number(x)} {TOP:g}V{HEIGHT - BOTTOM:g}", class_=f"marker {marker.style}"
+    line = svg.add(
+        root, "path", d=f"M{svg.number(x)} {TOP:g}V{HEIGHT - BOTTOM:g}", class_=f"marker {marker.style}"
     )
-    drawing.add(line, "title", f"{day_text(marker.at)}: {marker.text}")
+    svg.add(line, "title", f"{day_text(marker.at)}: {marker.text}")
     if signed:
         sign = "★" if marker.style == PROMOTION else "▶"
-        drawing.add(root, "text", sign, x=x, y=TOP - 6, class_=f"sign middle {marker.style}")
+        svg.add(root, "text", sign, x=x, y=TOP - 6, class_=f"sign middle {marker.style}")
 
 
 def _line(root: Element, found: Sequence[Point], x: Scale, y: Scale, style: str) -> None:
@@ -192,10 +192,10 @@ def _line(root: Element, found: Sequence[Point], x: Scale, y: Scale, style: str)
         track.extend(
             [None, _place(point, x, y)] if point.release != before.release else [_place(point, x, y)]
         )
-    drawing.add(root, "path", d=drawing.line(track), class_=f"line {style}")
+    svg.add(root, "path", d=svg.path(track), class_=f"line {style}")
     for point in found:
         across, height = _place(point, x, y)
-        dot = drawing.add(
+        dot = svg.add(
             root,
             "circle",
             cx=across,
@@ -204,7 +204,7 @@ def _line(root: Element, found: Sequence[Point], x: Scale, y: Scale, style: str)
             class_=f"dot {style}{' drifted' if point.drifted else ''}",
         )
         verdict = "drift" if point.drifted else "no drift"
-        drawing.add(
+        svg.add(
             dot, "title", f"{day_text(point.at)}: {point.ratio:.2f} × threshold, {verdict} {point.release}"
         )
 

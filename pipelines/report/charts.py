@@ -11,11 +11,12 @@ from itertools import groupby
 import pandas as pd
 from markupsafe import Markup
 
+from pedalflow import svg
 from pedalflow.run_record import SliceScore
+from pedalflow.svg import Element, Scale
+from pipelines.report import drawings, series
 from pipelines.report import plot as plots
-from pipelines.report import series, svg
 from pipelines.report.plot import BOTTOM, LEFT, RIGHT, TEXT_DROP, TOP, Plot, short_day
-from pipelines.report.svg import Element, Scale
 from pipelines.report.wording import MODELS, NEW, Model, figure, plain, shortened
 
 MONDAY_TO_SUNDAY = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -47,14 +48,14 @@ def _error_lines(errors: pd.DataFrame, labels: Sequence[str], name: str, title: 
             width,
             250,
         )
-        plots.x_labels(plot, labels, 4 if width == svg.NARROW else 7)
+        plots.x_labels(plot, labels, 4 if width == drawings.NARROW else 7)
         for model in reversed(models):
             _line(plot, errors[model.column], model)
         _points(plot, errors[NEW.column], labels)
         _end_labels(plot, [(model, errors[model.column]) for model in models])
         return plot.root
 
-    return svg.responsive(draw, name, svg.HALF)
+    return drawings.responsive(draw, name, drawings.HALF)
 
 
 def _range_sentence(errors: pd.DataFrame, model: Model) -> str:
@@ -119,7 +120,7 @@ def _week(week: pd.DataFrame, top: float, name: str) -> Markup:
     def draw(width: int, key: str) -> Element:
         root = svg.canvas(width, 230, key, title, " ".join(sums))
         plot = _axes(root, (0, 7 * 24 - 1), (0, top), width, 230)
-        _days(plot, week, width == svg.NARROW)
+        _days(plot, week, width == drawings.NARROW)
         _area(plot, week["actual"])
         for model in reversed(models):
             _line(plot, week[model.column], model)
@@ -127,7 +128,7 @@ def _week(week: pd.DataFrame, top: float, name: str) -> Markup:
         _end_labels(plot, [(actual, week["actual"])] + [(model, week[model.column]) for model in models])
         return plot.root
 
-    return svg.responsive(draw, name, svg.FULL)
+    return drawings.responsive(draw, name, drawings.FULL)
 
 
 def _days(plot: Plot, week: pd.DataFrame, narrow: bool) -> None:
@@ -185,7 +186,7 @@ def scatter(predictions: pd.DataFrame, name: str) -> Markup:
             svg.add(root, "circle", cx=plot.x(actual), cy=plot.y(predicted), r=2.4, class_="cloud new")
         return root
 
-    return svg.responsive(draw, name, svg.HALF)
+    return drawings.responsive(draw, name, drawings.HALF)
 
 
 BAR, BAR_STEP, GROUP_GAP, HEADING = 9.0, 11.0, 8.0, 24.0
@@ -202,7 +203,7 @@ def error_by_slice(slices: Sequence[SliceScore], name: str) -> Markup:
     def draw(width: int, key: str) -> Element:
         height = sum(HEADING + sum(_slice_height(part) for part in parts) for _, parts in groups)
         root = svg.canvas(width, height, key, "Error by slice", description)
-        x = Scale(0, top, 104 if width == svg.NARROW else 128, width - 96)
+        x = Scale(0, top, 104 if width == drawings.NARROW else 128, width - 96)
         y = 0.0
         named = False
         for feature, parts in groups:
@@ -214,7 +215,7 @@ def error_by_slice(slices: Sequence[SliceScore], name: str) -> Markup:
                 y += _slice_height(part)
         return root
 
-    return svg.responsive(draw, name, svg.HALF)
+    return drawings.responsive(draw, name, drawings.HALF)
 
 
 def _scores(part: SliceScore) -> list[tuple[Model, float]]:

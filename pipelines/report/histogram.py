@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from pedalflow import svg
 from pedalflow.run_record import FeatureStatistics
-from pipelines.report import svg
-from pipelines.report.svg import Scale
+from pedalflow.svg import Scale
+from pipelines.report import drawings
 from pipelines.report.wording import figure
 
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 132, 34
@@ -33,7 +34,7 @@ def histogram(splits: Sequence[FeatureStatistics], name: str) -> Markup:
     x = Scale(low, high, 1, HISTOGRAM_WIDTH - 1)
     for part, style in zip(bins, ("fill", "outline"), strict=False):
         svg.add(root, "path", d=_steps(part, x), class_=style)
-    return svg.markup(root, "tiny")
+    return drawings.markup(root, "tiny")
 
 
 def _text_order(splits: Sequence[FeatureStatistics]) -> dict[str, int]:

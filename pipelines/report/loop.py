@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pedalflow.loop_record import LoopRecord, LoopRelease, LoopRollout, LoopScore
 from pedalflow.loop_table import answered_by, apart_from_staged, retrainings
 from pedalflow.run_record import SpanUsed
-from pipelines.report import loop_charts, loop_picture, svg
+from pipelines.report import drawings, loop_charts, loop_picture
 from pipelines.report.loop_story import VERDICTS, Chapter, Story, hour_place, story_of
 from pipelines.report.wording import compared_errors, days, figure, numbers
 
@@ -85,8 +85,8 @@ def loop_section(record: LoopRecord) -> LoopSection:
         apart=apart_from_staged(record),
         change=record.rmse / record.rmse_without - 1 if record.rmse_without > 0 else 0.0,
         caught=caught,
-        picture=svg.responsive(
-            lambda width, key: loop_picture.picture(story, width, key), "loop-year", svg.FULL
+        picture=drawings.responsive(
+            lambda width, key: loop_picture.picture(story, width, key), "loop-year", drawings.FULL
         ),
         scores=loop_charts.scores(story, "loop-scores") if story.scores else Markup(""),
         phases=loop_charts.phases(record.phases, "loop-phases") if record.phases else Markup(""),

@@ -8,13 +8,15 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from pedalflow import svg
 from pedalflow.loop_record import LoopScore, Phase
+from pedalflow.svg import Element, Scale
+from pipelines.report import drawings
 from pipelines.report import plot as plots
-from pipelines.report import svg
+from pipelines.report.drawings import FULL, NARROW
 from pipelines.report.loop_picture import SIGN, Sign, month_names, signs
 from pipelines.report.loop_story import ASKS, Story, alarm_text, verdict_place
 from pipelines.report.plot import BOTTOM, LEFT, TEXT_DROP, Plot
-from pipelines.report.svg import FULL, NARROW, Element, Scale
 from pipelines.report.wording import Model, seconds, shortened
 
 DETECTORS: Mapping[str, Model] = {
@@ -77,7 +79,7 @@ def scores(story: Story, name: str) -> Markup:
         signs(root, [_sign(verdict) for verdict in asked], plot.x, SIGNS_TOP, SCORES_TOP - SIGN)
         return root
 
-    return svg.responsive(draw, name, FULL)
+    return drawings.responsive(draw, name, FULL)
 
 
 def _sign(verdict: Verdict) -> Sign:
@@ -128,7 +130,7 @@ def phases(parts: Sequence[Phase], name: str) -> Markup:
             _phase(root, phase, index, longest, width)
         return root
 
-    return svg.responsive(draw, name, FULL)
+    return drawings.responsive(draw, name, FULL)
 
 
 def _phase(root: Element, phase: Phase, index: int, longest: float, width: int) -> None:

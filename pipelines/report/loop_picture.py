@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from pedalflow import svg
 from pedalflow.loop_table import errors_apart_from_staged, staged_releases
+from pedalflow.svg import Element, Scale
+from pipelines.report import drawings
 from pipelines.report import plot as plots
-from pipelines.report import svg
+from pipelines.report.drawings import NARROW
 from pipelines.report.loop_series import rolling_apart_from_staged
 from pipelines.report.loop_story import (
     DATA_REFUSED,
@@ -20,7 +23,6 @@ from pipelines.report.loop_story import (
     Story,
 )
 from pipelines.report.plot import Plot
-from pipelines.report.svg import NARROW, Element, Scale
 from pipelines.report.wording import MONTHS, Model, figure
 
 WITH = Model("with", "With retraining", "With", "new")
@@ -283,7 +285,7 @@ def _lane(root: Element, lane: Lane, x: Scale, top: float, height: float, narrow
 def signs(root: Element, row: Sequence[Sign], x: Scale, middle: float, base: float) -> None:
     """Numbered signs, moved apart where they would touch and there is room; a line leads from each to its day."""
     room = (x.end - x.start) / max(len(row) - 1, 1)
-    placed = svg.spread([x(sign.day) for sign in row], x.start, x.end, min(2 * SIGN + 1, room))
+    placed = drawings.spread([x(sign.day) for sign in row], x.start, x.end, min(2 * SIGN + 1, room))
     for sign, at in zip(row, placed, strict=True):
         leads = f"M{svg.number(at)} {svg.number(middle)}L{svg.number(x(sign.day))} {svg.number(base)}"
         svg.add(root, "path", d=leads, class_="lead")

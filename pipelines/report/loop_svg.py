@@ -6,13 +6,13 @@ import re
 from textwrap import wrap
 from xml.etree import ElementTree
 
+from pedalflow import svg
 from pedalflow.loop_record import LoopRecord
 from pedalflow.loop_table import apart_from_staged, retrainings
-from pipelines.report import svg
+from pedalflow.svg import Element
 from pipelines.report.loop_picture import heading, picture
 from pipelines.report.loop_story import Story, story_of
 from pipelines.report.resource import resource
-from pipelines.report.svg import Element
 from pipelines.report.wording import compared_errors, days, figure
 
 WIDTH, MARGIN, HEADING = 900, 28.0, 78.0

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pipelines.report import svg
-from pipelines.report.svg import Element, Scale
+from pedalflow import svg
+from pedalflow.svg import Element, Scale
+from pipelines.report import drawings
 from pipelines.report.wording import MONTHS, Model, plain
 
 TOP, BOTTOM, LEFT, RIGHT = 14.0, 26.0, 40.0, 66.0
@@ -51,7 +52,7 @@ def line(plot: Plot, values: Iterable[tuple[float, float]], style: str) -> None:
 def end_labels(plot: Plot, ends: Sequence[tuple[Model, float]]) -> None:
     """The name of each line at its right end, moved apart where they would touch; a line that ends in no number has none."""
     known = [(model, value) for model, value in ends if not math.isnan(value)]
-    heights = svg.spread([plot.y(value) for _, value in known], plot.y.end, plot.y.start)
+    heights = drawings.spread([plot.y(value) for _, value in known], plot.y.end, plot.y.start)
     for (model, _), height in zip(known, heights, strict=True):
         x, y = plot.x.end + 8, height + TEXT_DROP
         svg.add(plot.root, "text", model.label, x=x, y=y, class_=f"label {model.style}")

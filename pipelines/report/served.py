@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
+from pedalflow import svg
 from pedalflow.replay_record import DriftWindow, Explanation, FeatureDrift, ReplayRecord, ServedHour
 from pedalflow.replay_table import concept_sentence, ordinary, rmse, strongest
-from pipelines.report import charts, plot, series, svg
-from pipelines.report.svg import Element, Scale
+from pedalflow.svg import Element, Scale
+from pipelines.report import charts, drawings, plot, series
 from pipelines.report.wording import minus, shortened
 
 ROW_HEIGHT, ROW_GAP = 15.0, 7.0
@@ -81,7 +82,7 @@ def _contributions(explanation: Explanation) -> Markup:
             _contribution_bar(root, name, value, x, index * (ROW_HEIGHT + ROW_GAP))
         return root
 
-    return svg.responsive(draw, "served-explanation", svg.HALF)
+    return drawings.responsive(draw, "served-explanation", drawings.HALF)
 
 
 def _contribution_bar(root: Element, name: str, value: float, x: Scale, top: float) -> None:

@@ -13,12 +13,12 @@ from pedalflow.loop_record import BAD_RELEASE, LoopRecord, from_json, to_json
 from pedalflow.loop_table import apart_from_staged, errors_apart_from_staged, loop_table
 from pedalflow.run_record import to_json as run_to_json
 from pipelines.report import write
+from pipelines.report.drawings import NARROW
 from pipelines.report.html import render
 from pipelines.report.loop import loop_section, others, sentence
 from pipelines.report.loop_picture import LEFT_NARROW, RIGHT, lanes_of, picture
 from pipelines.report.loop_story import story_of
 from pipelines.report.loop_svg import colours_resolved, standalone
-from pipelines.report.svg import NARROW
 from tests.samples.loop_record_sample import BAD, LATE, R1, R2, R4, R6, R7, loop_record_sample
 from tests.samples.run_record import tiny_predictions, tiny_record
 

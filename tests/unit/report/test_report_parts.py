@@ -8,8 +8,9 @@ from importlib import resources
 import numpy as np
 import pytest
 
+from pedalflow import svg
 from pedalflow.run_record import FeatureStatistics, GateResult
-from pipelines.report import charts, series, svg, wording
+from pipelines.report import charts, drawings, series, wording
 from pipelines.report.histogram import histogram
 from tests.samples.run_record import first_run, tiny_predictions, tiny_record
 
@@ -122,7 +123,7 @@ def test_ticks_are_round_and_reach_the_top(low: float, high: float, expected: tu
 
 
 def test_labels_are_moved_apart_and_stay_inside() -> None:
-    placed = svg.spread([100.0, 101.0, 99.0], 0, 100)
+    placed = drawings.spread([100.0, 101.0, 99.0], 0, 100)
 
     assert sorted(placed) == pytest.approx([72.0, 86.0, 100.0])
     assert placed[2] < placed[0] < placed[1], "their order is kept"
