@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -74,10 +74,12 @@ class BadRow:
     values: tuple[str, ...] = ()
 
 
-def predict_file(served: Served, wish: BatchWish, progress: Progress) -> BatchSummary:
+def predict_file(
+    served: Served, wish: BatchWish, progress: Progress, between_batches: Callable[[], None] = lambda: None
+) -> BatchSummary:
     """Predict every row of a file, in the file's order: its columns, then prediction, release, outlier and, if wished, the reasons.
 
-    The output appears whole or not at all.
+    The output appears whole or not at all. What `between_batches` raises ends the work, such as an interrupt that was held back.
 
     Raises:
         DataMissing: the input cannot be read.
@@ -96,6 +98,7 @@ def predict_file(served: Served, wish: BatchWish, progress: Progress) -> BatchSu
                 predicted, bad = work.predict(batch)
                 refused.write(bad)
                 sink.write(predicted)
+                between_batches()
             refused.write(work.ragged_until(None))
         if not refused.rows:
             with suppress(FileNotFoundError):

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
+from pedalflow import interrupts
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
 from pedalflow.progress import Progress
@@ -32,7 +33,8 @@ def main(argv: list[str]) -> int:
     progress = Progress(sys.stderr)
     with progress.step("checking the release"):
         served = load_served(arguments.release or Workspace(arguments.workspace).champion)
-    summary = predict_file(served, wish, progress)
+    with interrupts.held() as take_interrupt:  # Arrow calls back into Python, and loses what is raised there
+        summary = predict_file(served, wish, progress, take_interrupt)
     print(json.dumps(asdict(summary), indent=2) if arguments.json else as_text(summary))
     return 0
 
