@@ -17,7 +17,7 @@ run: ## set everything up and play the whole loop on the real data, in the works
 	@.venv/dev/bin/pedalflow --workspace run loop
 
 test: ## set everything up and test it: what `make check` does, then the slower tests
-	@$(SETUP) dev pipelines serving triggers dev312
+	@$(SETUP) dev pipelines serving triggers delivery dev312
 	@.venv/dev/bin/python tools/check.py --slow
 
 test-serving-next: ## the serving tests on the newer line of Seldon and alibi-detect, Python 3.12 (needs that Python)
@@ -25,7 +25,7 @@ test-serving-next: ## the serving tests on the newer line of Seldon and alibi-de
 	@.venv/dev/bin/python tools/check.py --next-line
 
 check: ## lint, types, import rules and unit tests, in under two minutes
-	@$(SETUP) dev pipelines serving triggers dev312
+	@$(SETUP) dev pipelines serving triggers delivery dev312
 	@.venv/dev/bin/python tools/check.py
 
 bench: ## measure everything against the peers, and print the tables of docs/benchmarks.md

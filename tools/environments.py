@@ -43,7 +43,11 @@ ENVIRONMENTS = {
             "dev", "3.10", ("dev",), 0.3, "the command `pedalflow`, linters and the tests of the ground floor"
         ),
         Environment(
-            "pipelines", "3.10", ("pipelines", "dev"), 3.8, "TFX, MLflow, DVC, and pytest beside them"
+            "pipelines",
+            "3.10",
+            ("pipelines", "dev", "notebooks"),
+            4.0,
+            "TFX, MLflow, DVC, and pytest and Jupyter beside them",
         ),
         Environment(
             "serving",
@@ -77,6 +81,13 @@ ENVIRONMENTS = {
             ("triggers", "triggers-tests"),
             0.4,
             "the retraining service, and pytest beside it",
+        ),
+        Environment(
+            "delivery",
+            "3.10",
+            ("delivery",),
+            0.4,
+            "what checks workflows, images and manifests, and builds the site of the docs",
         ),
         Environment(
             "dev312", "3.12", ("dev",), 0.3, "the tests of the ground floor on Python 3.12", optional=True

@@ -43,6 +43,19 @@ LOCKS = (
         "dev", "pyproject.toml", ("--extra", "dev", "--constraints", "requirements/pipelines.txt", *PLATFORM)
     ),
     Lock(
+        "notebooks",
+        "pyproject.toml",
+        (
+            "--extra",
+            "notebooks",
+            "--constraints",
+            "requirements/pipelines.txt",
+            "--constraints",
+            "requirements/dev.txt",
+            *PLATFORM,
+        ),
+    ),
+    Lock(
         "serving",
         "pyproject.toml",
         ("--extra", "serving", "--overrides", "requirements/serving-overrides.txt", *PLATFORM),
@@ -66,6 +79,7 @@ LOCKS = (
         "pyproject.toml",
         ("--extra", "triggers-tests", "--constraints", "requirements/triggers.txt", *PLATFORM),
     ),
+    Lock("delivery", "pyproject.toml", ("--extra", "delivery", *PLATFORM)),
     Lock("uv", "requirements/uv.in", ()),
 )
 
