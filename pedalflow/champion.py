@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pedalflow.errors import ReleaseBroken
+from pedalflow.whole_files import write_whole
 
 REMEDY = "`pedalflow train` writes it when a release is promoted"
 
@@ -25,11 +26,8 @@ class Pointer:
 
 def write_pointer(path: Path, pointer: Pointer) -> None:
     """Let `path` point to another release; a reader sees the old content or the new, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"release": pointer.release, "checksum": pointer.checksum, "folder": str(pointer.folder)}
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_pointer(path: Path) -> Pointer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -20,6 +19,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from pedalflow.errors import PedalflowError, RunFailed
 from pedalflow.run_record import NodeTiming
+from pipelines.beam_arguments import without_arguments
 
 Watch = Callable[[str], None]
 STARTED, FINISHED = (
@@ -51,7 +51,7 @@ def run_locally(pipeline: Pipeline, database: Path, on_start: Watch) -> LocalRun
     """
     watcher = NodeWatcher(on_start)
     try:
-        with _listening(watcher), _without_arguments(), redirect_stdout(_Printed()):
+        with _listening(watcher), without_arguments(), redirect_stdout(_Printed()):
             LocalDagRunner().run(pipeline)
     except PedalflowError:
         raise
@@ -120,16 +120,6 @@ def _listening(handler: logging.Handler) -> Iterator[None]:
     finally:
         absl.logging.set_verbosity(verbosity)
         logger.removeHandler(handler)
-
-
-@contextmanager
-def _without_arguments() -> Iterator[None]:
-    """Beam executors read `sys.argv` as if it were theirs."""
-    arguments, sys.argv = sys.argv, sys.argv[:1]
-    try:
-        yield
-    finally:
-        sys.argv = arguments
 
 
 def _outputs_of_last_run(database: Path) -> tuple[dict[str, dict[str, Path]], set[str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pedalflow.errors import SettingsError
 from pedalflow.run_record import PREDICTIONS, RECORD, RunRecord, from_json, to_json
+from pedalflow.whole_files import write_whole
 from pedalflow.workspace import Workspace
 
 
@@ -40,7 +41,4 @@ def keep_record(folder: Path, record: RunRecord, predictions: Path) -> None:
 
 def write_record(folder: Path, record: RunRecord) -> None:
     """Write the record of a run; a reader sees the old one or the new."""
-    path = folder / RECORD
-    draft = path.with_suffix(".draft")
-    draft.write_text(to_json(record), encoding="utf-8")
-    draft.replace(path)
+    write_whole(folder / RECORD, to_json(record))

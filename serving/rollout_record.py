@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pedalflow.whole_files import write_whole
 from serving.error_sums import ErrorSums
 from serving.rollout import Calls, Rule
 
@@ -65,10 +66,7 @@ class RolloutRecord:
 
 def keep(folder: Path, record: RolloutRecord) -> Path:
     """Write the record where it stays; returns the file."""
-    folder.mkdir(parents=True, exist_ok=True)
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(record.times["started"]))
     path = folder / f"{moment}-{record.release}.json"
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(record.to_json() + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, record.to_json() + "\n")
     return path

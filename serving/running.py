@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pedalflow.whole_files import write_whole
 from serving.local import METRICS, Wish, parts
 
 LOCK, NOTE = "serve.lock", "serving.json"
@@ -52,9 +53,7 @@ def servers_of(wish: Wish) -> Servers:
 def noted(state: Path, servers: Servers) -> Iterator[None]:
     """Others find the servers while the block runs."""
     note = state / NOTE
-    draft = note.with_name(f".{NOTE}.draft")
-    draft.write_text(json.dumps(asdict(servers), indent=1) + "\n", encoding="utf-8")
-    draft.replace(note)
+    write_whole(note, json.dumps(asdict(servers), indent=1) + "\n")
     try:
         yield
     finally:

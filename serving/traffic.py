@@ -13,6 +13,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
+from pedalflow.whole_files import write_whole
+
 logger = logging.getLogger(__name__)
 
 PERCENT = "canary_percent"
@@ -42,10 +44,7 @@ def read_percent(text: str) -> float:
 
 def write_percent(path: Path, percent: float) -> None:
     """Give the canary another share; a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps({PERCENT: percent}) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps({PERCENT: percent}) + "\n")
 
 
 class Traffic:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pedalflow.errors import ServingFailed
+from pedalflow.whole_files import write_whole
 from pedalflow.workspace import Workspace
 from triggers.launchers.run_folder import is_locked
 
@@ -56,9 +57,7 @@ def announced(workspace: Workspace, address: str, token_files: Mapping[str, Path
         "pid": os.getpid(),
         "token_files": {source: str(file) for source, file in token_files.items()},
     }
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps(content, indent=2) + "\n")
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ from components.champion_model import ChampionModel
 from components.curated_schema import CuratedSchema
 from pedalflow.errors import RunFailed
 from pedalflow.run_record import SpanUsed
+from pedalflow.whole_files import write_whole
 from pipelines.builder import Brought, Places, build_pipeline, pipeline_name
 from pipelines.kubeflow import patches, wiring
 from pipelines.kubeflow.allow_list import problems
@@ -76,10 +77,7 @@ class _Plain(yaml.CSafeDumper):
 
 def write(text: str, file: Path) -> None:
     """Write the compiled file, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
+    write_whole(file, text)
 
 
 def _by_tfx(made: Compilation, planned: list[RootParameter]) -> dict[str, Any]:

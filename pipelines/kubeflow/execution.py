@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,8 @@ from tfx.types import Artifact, artifact_utils, standard_artifacts
 from tfx.types.value_artifact import ValueArtifact
 from tfx.utils import import_utils
 
+from pedalflow.whole_files import write_whole
+from pipelines.beam_arguments import without_arguments
 from pipelines.kubeflow import contents
 from pipelines.kubeflow.places import LauncherFolders
 
@@ -48,7 +48,7 @@ def execute(call: Call, folders: LauncherFolders) -> None:
     texts = _texts(handed, outputs)
     _make_folders({**outputs, **texts})
     executor = import_utils.import_class_by_path(call.executor)
-    with tempfile.TemporaryDirectory() as scratch, _without_arguments():
+    with tempfile.TemporaryDirectory() as scratch, without_arguments():
         _instance(executor, call, scratch).Do(inputs, {**outputs, **texts}, dict(call.properties))
     tag_output_artifacts_with_version(outputs)
     if issubclass(executor, EvaluatorExecutor) and BLESSING in outputs:
@@ -57,7 +57,9 @@ def execute(call: Call, folders: LauncherFolders) -> None:
     for name in handed.outputs.parameters:
         value = artifact_utils.get_single_instance({**outputs, **texts}[name]).value
         json_format.ParseDict(value, returned.parameter_values[name])
-    _write(Path(handed.outputs.output_file), returned)
+    # Whole or not at all: the launcher reads it as soon as this process has ended.
+    text = json.dumps(json_format.MessageToDict(returned), sort_keys=True)
+    write_whole(Path(handed.outputs.output_file), text)
 
 
 def _texts(handed: pipeline_spec_pb2.ExecutorInput, outputs: Artifacts) -> Artifacts:
@@ -101,21 +103,3 @@ def _returned(
     for name, translated in tfx_entry.translate_executor_output(outputs, names).items():
         returned.artifacts[name].CopyFrom(translated)
     return returned
-
-
-def _write(file: Path, returned: pipeline_spec_pb2.ExecutorOutput) -> None:
-    """Whole or not at all: the launcher reads it as soon as this process has ended."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.draft")
-    draft.write_text(json.dumps(json_format.MessageToDict(returned), sort_keys=True), encoding="utf-8")
-    draft.replace(file)
-
-
-@contextmanager
-def _without_arguments() -> Iterator[None]:
-    """Beam executors read `sys.argv` as if it were theirs."""
-    arguments, sys.argv = sys.argv, sys.argv[:1]
-    try:
-        yield
-    finally:
-        sys.argv = arguments

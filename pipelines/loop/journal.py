@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pedalflow.frozen_json import from_text, to_text
+from pedalflow.whole_files import write_whole
 from pipelines.loop.hours import Hour
 
 HOURS, POSITION = "hours.csv", "position.json"
@@ -95,10 +96,7 @@ class Journal:
     def note(self, **changes: object) -> None:
         """Change the position and keep it; a reader sees the old one or the new."""
         self.at = replace(self.at, **changes)  # type: ignore[arg-type]  # the names are those of its fields
-        path = self.folder / POSITION
-        draft = path.with_suffix(".draft")
-        draft.write_text(to_text(self.at), encoding="utf-8")
-        draft.replace(path)
+        write_whole(self.folder / POSITION, to_text(self.at))
 
     def labelled(self, hours: int) -> None:
         """Remember how many labels were sent; it is kept with the next note, and sent twice a label counts once."""

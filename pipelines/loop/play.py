@@ -13,6 +13,7 @@ from pedalflow.errors import ServingFailed
 from pedalflow.loop_record import LOOP, LoopRecord, to_json
 from pedalflow.progress import Progress
 from pedalflow.use_case import UseCase
+from pedalflow.whole_files import write_whole
 from pedalflow.workspace import Workspace
 from pipelines.loop.client import Client
 from pipelines.loop.happenings import Happenings
@@ -62,9 +63,7 @@ def play_year(
     with journal.phase(FINISHING), progress.step(FINISHING):
         without = _without(places, journal.at.first_release, contents)
     record = loop_record(places.workspace, places.folder, journal.at, journal.hours(), without)
-    draft = places.workspace.state / f".{LOOP}.draft"
-    draft.write_text(to_json(record), encoding="utf-8")
-    draft.replace(places.workspace.state / LOOP)
+    write_whole(places.workspace.state / LOOP, to_json(record))
     return record
 
 
