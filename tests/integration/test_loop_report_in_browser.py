@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 
 from pipelines.report import render
-from tests.integration.test_report_in_browser import BROWSER, DARK, SECTIONS, measured
+from tests.integration.test_report_in_browser import SECTIONS, measured
+from tests.samples.browser import DARK, needs_browser
 from tests.samples.loop_record_sample import loop_record_sample
 from tests.samples.run_record import first_run, tiny_predictions, tiny_record
 
 OF_THE_LOOP = ("picture", "scores", "events", "rollouts", "staged", "versions", "phases")
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="needs a browser to look at the report: apt-get install chromium"
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")

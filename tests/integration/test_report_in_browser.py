@@ -4,37 +4,17 @@ and asks for nothing.
 
 from __future__ import annotations
 
-import html
-import json
-import os
-import re
-import shutil
-import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.report import render
+from tests.samples import browser
+from tests.samples.browser import DARK
 from tests.samples.real_loop import real_loop
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-breakpad",
-    "--hide-scrollbars",  # so that the frame's width is the page's
-)
-DARK = "--blink-settings=preferredColorScheme=0"
 SECTIONS = ("comparison", "error", "gates", "data", "timings", "lineage", "settings", "earlier")
-# The page runs in a frame of the asked width and lets no script in: a script outside measures it.
 MEASURE = """
 <body><script>
 function measure(frame) {
@@ -60,46 +40,12 @@ function measure(frame) {
 <iframe style="border:0;width:%dpx;height:900px" onload="measure(this)" srcdoc="%s"></iframe>
 """
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="needs a browser to look at the report: apt-get install chromium"
-)
+pytestmark = browser.needs_browser
 
 
 def measured(page: str, width: int, folder: Path, *flags: str) -> dict[str, Any]:
-    """What the browser found of `page` in a window of `width` CSS pixels; its whole process group is gone
-    afterwards.
-    """
-    outer = folder / "outer.html"
-    outer.write_text(MEASURE % (width, html.escape(page)), encoding="utf-8")
-    private = {
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "XDG_CONFIG_HOME": str(folder),
-        "XDG_CACHE_HOME": str(folder),
-    }
-    process = subprocess.Popen(
-        [str(BROWSER), *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", outer.as_uri()],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **private},
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=90)
-    finally:
-        end_group(process)
-    found = re.search(r"<pre>(.*?)</pre>", output.decode("utf-8"), re.DOTALL)
-    assert found, "the browser did not finish measuring"
-    values: dict[str, Any] = json.loads(html.unescape(found.group(1)))
-    return values
-
-
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # everything has ended by itself
-    process.wait()
+    """What the browser found of `page` in a window of `width` CSS pixels."""
+    return browser.measured(MEASURE, page, width, folder, *flags)
 
 
 @pytest.fixture(scope="module")

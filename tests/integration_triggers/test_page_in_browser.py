@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import html
-import json
-import os
 import re
-import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +12,9 @@ import pytest
 
 from tests.integration_triggers import year
 from tests.integration_triggers.door import Door, make_workspace, serving
+from tests.samples import browser
+from tests.samples.browser import DARK, opened
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-breakpad",
-    "--hide-scrollbars",  # so that the frame's width is the page's
-    "--enable-logging=stderr",
-)
-DARK = "--blink-settings=preferredColorScheme=0"
-# The page runs in a frame of the asked width and lets no script in: a script outside measures it.
 MEASURE = """
 <body><script>
 function measure(frame) {
@@ -60,35 +40,15 @@ function measure(frame) {
 <iframe style="border:0;width:%dpx;height:900px" onload="measure(this)" srcdoc="%s"></iframe>
 """
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="needs a browser to look at the page: apt-get install chromium"
-)
+pytestmark = browser.needs_browser
 
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     workspace = make_workspace(tmp_path_factory.mktemp("page"), year.answers())
-    with serving(workspace, clock="data") as opened:
-        year.play(opened)
-        yield opened
-
-
-def opened(folder: Path, address: str, *flags: str) -> tuple[str, str]:
-    """The document as the browser has it, and what it logged; its whole process group is gone afterwards."""
-    private = {name: str(folder) for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
-    process = subprocess.Popen(
-        [str(BROWSER), *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", address],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **private},
-        start_new_session=True,
-    )
-    try:
-        output, log = process.communicate(timeout=90)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    return output.decode(), log.decode(errors="replace")
+    with serving(workspace, clock="data") as served:
+        year.play(served)
+        yield served
 
 
 def console(log: str) -> list[str]:
@@ -100,13 +60,7 @@ def measured(door: Door, path: str, width: int, folder: Path, *flags: str) -> di
     """What the browser found of a page in a window of `width` CSS pixels, with the service's own style sheet."""
     style = f"<style>{door.client.get('/style.css').text}</style>"
     page = re.sub(r'<link rel="stylesheet"[^>]*>', lambda _: style, door.client.get(path).text)
-    outer = folder / "outer.html"
-    outer.write_text(MEASURE % (width, html.escape(page)), encoding="utf-8")
-    output, _ = opened(folder, outer.as_uri(), *flags)
-    found = re.search(r"<pre>(.*?)</pre>", output, re.DOTALL)
-    assert found, "the browser did not finish measuring"
-    values: dict[str, Any] = json.loads(html.unescape(found.group(1)))
-    return values
+    return browser.measured(MEASURE, page, width, folder, *flags)
 
 
 def text_of(document: str) -> str:
