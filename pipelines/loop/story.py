@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 
@@ -74,9 +74,8 @@ class Story:
 # A batch by itself starts a retraining every quarter or so. Drift of the concept brings it forward, but asks once a week at most, and
 # leaves a new champion three weeks to prove itself.
 _POLICY: Mapping[str, Mapping[str, float]] = {
-    "code": {
-        "settle_s": 0.0
-    },  # the clock is the data's and goes in steps of a day, so waiting for more would take days
+    # The clock is the data's and goes in steps of a day, so waiting for more would take days.
+    "code": {"settle_s": 0.0},
     "storage": {"settle_s": 0.0, "cool_down_s": 90 * DAY_S},
     "drift": {"cool_down_s": 7 * DAY_S, "quiet_s": 21 * DAY_S},
     "concept-drift": {"cool_down_s": 7 * DAY_S, "quiet_s": 21 * DAY_S},
@@ -100,22 +99,17 @@ FULL = Story(
     rollout_speed=60.0,
     rollout_days=8,
 )
-QUICK = Story(
-    first_span=2,
+QUICK = replace(
+    FULL,
     last_span=3,
     staged={
         Act.BAD_BATCH: date(2012, 2, 1),
         Act.BAD_RELEASE: date(2012, 2, 14),
         Act.BAD_PARAMETERS: date(2012, 2, 21),
     },
-    rollout_percent=50,
-    bad_percent=20,
-    rollout_patience_s=120.0,
     policy=_QUICK_POLICY,
     training_speed=6.0,
-    training_days=3,
     rollout_speed=40.0,
-    rollout_days=8,
 )
 REPAIRED_AFTER = timedelta(days=2)  # the right file of the month whose first one was broken
 
