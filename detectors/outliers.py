@@ -227,6 +227,7 @@ class OutlierJudge:
         self._weight_rows = [
             [(i, j, float(w[i, j])) for i in range(len(w)) for j in range(i + 1)] for w in self._weights
         ]
+        self._weights_of_models = [(i, j, self._weights[:, i, j].copy()) for i, j, _ in self._weight_rows[0]]
         self._bounds = list(zip(layout.numbers, reference.low.tolist(), reference.high.tolist()))
         self._model_of_day = self._model.tolist()
         self._day_in_cycle, self._month_in_cycle = DAY_IN_CYCLE.tolist(), MONTH_IN_CYCLE.tolist()
@@ -404,9 +405,8 @@ class OutlierJudge:
     def _distances(self, residuals: list[Array], models: Integers) -> Array:
         """The sums in the order of `_distance`, so that both give the same bits."""
         sums = [np.zeros(len(models)) for _ in residuals]
-        for position, (i, j, _) in enumerate(self._weight_rows[0]):
-            weights = np.array([rows[position][2] for rows in self._weight_rows])[models]
-            sums[i] += weights * residuals[j]
+        for i, j, weights in self._weights_of_models:
+            sums[i] += weights[models] * residuals[j]
         total = np.zeros(len(models))
         for value in sums:
             total += value * value
