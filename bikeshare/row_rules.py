@@ -96,6 +96,7 @@ ROW_RULES: tuple[RowRule, ...] = (
         "cnt",
         "cnt has to be casual + registered",
         lambda f: f["cnt"] != f["casual"] + f["registered"],
+        needs=("casual", "registered"),
     ),
     RowRule(
         "weekday_of_date",

@@ -13,7 +13,8 @@ class RowRule:
 
     `breaks` takes the frame of typed columns (pandas; one row an hour) and returns a boolean mask: True where a row breaks the
     rule. It is vectorised and pure. `column` is the one whose value is reported. With `explains_range` a broken rule says why
-    the column left its range, so the range itself is not reported again.
+    the column left its range, so the range itself is not reported again. `needs` names the columns it looks at that a batch of features
+    and label alone does not have; without `column` and these the rule says nothing.
     """
 
     name: str
@@ -21,3 +22,4 @@ class RowRule:
     hint: str
     breaks: Callable[[Any], Any]
     explains_range: bool = False
+    needs: tuple[str, ...] = ()

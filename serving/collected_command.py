@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from pedalflow.progress import Progress
 from pedalflow.quiet import silence
 from pedalflow.tables import table
 from pedalflow.workspace import Workspace
-from serving.batch_files import drafted, kind_of, written
+from serving.arrival_batch import as_batch, hours_between
+from serving.batch_files import CSV, drafted, kind_of, written
 from serving.collector import FOLDER
 from serving.pairs import Pairs, read_pairs
 from serving.scoring.request import DATE
@@ -29,8 +31,16 @@ from serving.served import Served, load_served
 
 
 @dataclass(frozen=True)
+class Days:
+    """Which days are wanted, both included; None leaves that side open."""
+
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True)
 class CollectedSummary:
-    """What was written. `kept_out_by` counts rows by the kind of reason, `incomplete` requests that could not be used at all."""
+    """What was written: `kept` rows. `kept_out_by` counts rows by the kind of reason, `incomplete` requests that cannot be used at all."""
 
     rows: int
     kept: int
@@ -55,13 +65,20 @@ def main(argv: list[str]) -> int:
             kind_of(file)
     if kept_out is not None and output.resolve() == kept_out.resolve():
         raise SettingsError(f"{output} cannot take both kinds of rows; give two files")
+    if arguments.arrival and kind_of(output) != CSV:
+        raise SettingsError(f"{output} cannot arrive; `pedalflow data arrive` takes a .csv file")
+    if not arguments.arrival and (arguments.first or arguments.last):
+        raise SettingsError("--first and --last choose the days of an arrival; add --arrival")
     folders = _folders(workspace, arguments.state, arguments.log)
     progress = Progress(sys.stderr)
     with progress.step("checking the release"):
         served = load_served(arguments.release or workspace.champion)
     with progress.step("joining and screening"):
         pairs = read_pairs(folders, served.schema, served.detectors)
-    summary = write(pairs, served, output, kept_out)
+    if arguments.arrival:
+        summary = write_arrival(pairs, served, output, kept_out, Days(arguments.first, arguments.last))
+    else:
+        summary = write(pairs, served, output, kept_out)
     print(json.dumps(asdict(summary), indent=2) if arguments.json else as_text(summary))
     return 0
 
@@ -85,12 +102,33 @@ def _folders(workspace: Workspace, state: Path | None, log: Path | None) -> list
 def write(pairs: Pairs, served: Served, output: Path, kept_out: Path | None) -> CollectedSummary:
     """Write both files; each is complete or not there."""
     out = np.array([bool(reasons) for reasons in pairs.reasons], bool)
-    _write(pairs, served, np.flatnonzero(~out), output, with_reasons=False)
+    _write(_batch(pairs, served, np.flatnonzero(~out), with_reasons=False), output)
+    return _kept_apart(pairs, served, output, kept_out, pairs.kept)
+
+
+def write_arrival(
+    pairs: Pairs, served: Served, output: Path, kept_out: Path | None, days: Days
+) -> CollectedSummary:
+    """The same, but what may retrain has the form of a batch that arrives, and of these days only.
+
+    Raises:
+        DataRefused: no row of these days may retrain.
+    """
+    layout = served.detectors.layout
+    rows = hours_between(pairs, layout, days.first, days.last)
+    _write(as_batch(pairs, served.schema, layout, rows), output)
+    return _kept_apart(pairs, served, output, kept_out, len(rows))
+
+
+def _kept_apart(
+    pairs: Pairs, served: Served, output: Path, kept_out: Path | None, written_rows: int
+) -> CollectedSummary:
     if kept_out is not None:
-        _write(pairs, served, np.flatnonzero(out), kept_out, with_reasons=True)
+        out = np.array([bool(reasons) for reasons in pairs.reasons], bool)
+        _write(_batch(pairs, served, np.flatnonzero(out), with_reasons=True), kept_out)
     return CollectedSummary(
         len(pairs.labels),
-        pairs.kept,
+        written_rows,
         len(pairs.labels) - pairs.kept,
         pairs.kept_out,
         pairs.incomplete,
@@ -101,10 +139,7 @@ def write(pairs: Pairs, served: Served, output: Path, kept_out: Path | None) -> 
     )
 
 
-def _write(
-    pairs: Pairs, served: Served, rows: np.ndarray[Any, Any], file: Path, *, with_reasons: bool
-) -> None:
-    batch = _batch(pairs, served, rows, with_reasons=with_reasons)
+def _write(batch: pa.RecordBatch, file: Path) -> None:
     with drafted(file) as draft, written(draft, kind_of(file), batch.schema) as sink:
         sink.write(batch)
 

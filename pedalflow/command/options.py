@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,13 @@ def span_number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a span number; spans are numbered 1, 2, 3, …")
     return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2012-02-01") from error
 
 
 def _folder(text: str) -> Path:
@@ -189,6 +197,118 @@ def _rehearse(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--cold", action="store_true", help="start a new interpreter for each task, as a pod would"
+    )
+
+
+def _kubeflow(parser: argparse.ArgumentParser) -> None:
+    """How Kubeflow Pipelines is reached, and which pipeline is meant."""
+    parser.add_argument(
+        "--host",
+        metavar="URL",
+        help="address of Kubeflow Pipelines' API (else $PEDALFLOW_KFP_HOST; in a notebook's pod that of its cluster)",
+    )
+    parser.add_argument(
+        "--namespace",
+        metavar="NS",
+        help="profile namespace of a Kubeflow with several users (else $PEDALFLOW_KFP_NAMESPACE)",
+    )
+    parser.add_argument(
+        "--token-file",
+        type=_folder,
+        metavar="FILE",
+        help="file with the bearer token, read again for every request (else $PEDALFLOW_KFP_TOKEN_FILE)",
+    )
+    parser.add_argument(
+        "--ca-file",
+        type=_folder,
+        metavar="FILE",
+        help="certificates that the server's is checked with (else $PEDALFLOW_KFP_CA_FILE, else the usual ones)",
+    )
+    parser.add_argument(
+        "--pipeline",
+        default="pedalflow",
+        metavar="NAME",
+        help="name of the pipeline on the server (default: pedalflow)",
+    )
+
+
+def _deploy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        default=Path("build/pedalflow.yaml"),
+        metavar="FILE",
+        help="what `pedalflow compile` wrote (default: build/pedalflow.yaml)",
+    )
+    _kubeflow(parser)
+    parser.add_argument(
+        "--allow-dirty", action="store_true", help="deploy though the code differed from its commit"
+    )
+
+
+def _submit(parser: argparse.ArgumentParser) -> None:
+    _kubeflow(parser)
+    _arguments_of_a_run(parser)
+    parser.add_argument(
+        "--experiment",
+        default="retraining",
+        metavar="NAME",
+        help="experiment that the run belongs to; made if it is missing (default: retraining)",
+    )
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
+        "--idempotency-key",
+        metavar="KEY",
+        help="the same key is the same run (default: a digest of version and arguments)",
+    )
+    key.add_argument("--again", action="store_true", help="start another run though there is one of this kind")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--wait", action="store_true", help="follow the run to its end, and exit as it ended")
+    what.add_argument(
+        "--recurring",
+        metavar="CRON",
+        help="start such a run by this schedule: five fields as in crontab, or six with the second before them",
+    )
+    what.add_argument(
+        "--arguments-file",
+        type=_folder,
+        metavar="FILE",
+        help="write the arguments there as JSON and start nothing",
+    )
+    parser.add_argument(
+        "--timeout-s", type=_seconds, metavar="S", help="wait no longer than S seconds; the run goes on"
+    )
+
+
+def _arguments_of_a_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--version",
+        default="newest",
+        metavar="VERSION",
+        help="name or id of the pipeline's version (default: newest)",
+    )
+    parser.add_argument(
+        "--until-span",
+        type=span_number,
+        metavar="N",
+        help="train on the workspace's spans 1 to N (default: all that have arrived)",
+    )
+    parser.add_argument(
+        "--spans-uri", metavar="URI", help="folder of the spans' files (default: the version's own)"
+    )
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the pipeline; may be given several times",
+    )
+    parser.add_argument("--reason", type=_reason, metavar="TEXT", help="why, in a sentence")
+    parser.add_argument(
+        "--registry-uri",
+        metavar="URI",
+        help="MLflow as this machine reaches it, to ask for the champion (default: params.yaml, else the version's own)",
     )
 
 
@@ -425,6 +545,15 @@ def _collected(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, required=True, metavar="FILE", help=".csv or .parquet: may retrain"
     )
     parser.add_argument("--kept-out", type=Path, metavar="FILE", help="the rows that may not, and why")
+    parser.add_argument(
+        "--arrival",
+        action="store_true",
+        help="write what `data arrive` takes: features and label, in order of time, an hour once",
+    )
+    for name, which in (("--first", "first"), ("--last", "last")):
+        parser.add_argument(
+            name, type=_day, metavar="YYYY-MM-DD", help=f"with --arrival: the {which} day of it"
+        )
     _release(parser)
     parser.add_argument(
         "--state",
@@ -520,6 +649,8 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "loop": _loop,
     "compile": _compile,
     "rehearse": _rehearse,
+    "deploy": _deploy,
+    "submit": _submit,
     "evaluate": _evaluate,
     "serve": _serve,
     "rollout": _rollout,

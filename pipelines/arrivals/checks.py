@@ -7,13 +7,13 @@ one left it something to stand on, so that one cause is not reported ten times.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date as Day
 
 import numpy as np
 import pandas as pd
 
-from pedalflow.columns import Column, Kind
+from pedalflow.columns import Column, Kind, Role
 from pedalflow.row_rule import RowRule
 from pipelines.arrivals.reading import check_fields, check_header, check_text, lines_of, read_frame
 from pipelines.arrivals.violations import Broken, broken
@@ -36,6 +36,19 @@ class Rules:
     row_rules: tuple[RowRule, ...]
     span_of: Callable[[Day], int | None]
     span_dates: Callable[[int], tuple[Day, Day]]
+
+    def of(self, header: Sequence[str]) -> Rules:
+        """The rules of a batch with this header.
+
+        A source sends the whole table. What was collected from requests and their labels has the features and the label alone, which
+        is all that the pipeline reads; rules about the other columns have nothing to say of it.
+        """
+        served = tuple(column for column in self.columns if column.role in (Role.FEATURE, Role.LABEL))
+        names = [column.name for column in served]
+        if list(header) != names:
+            return self
+        told = tuple(rule for rule in self.row_rules if {rule.column, *rule.needs} <= set(names))
+        return replace(self, columns=served, row_rules=told)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,12 @@ class Batch:
 
 def check_batch(content: bytes, rules: Rules, known: KnownSpans) -> tuple[Batch | None, tuple[Broken, ...]]:
     """The batch, or everything that is wrong with it. `content` is the unpacked CSV."""
-    found = check_text(content) or _check_lines(content, rules)
+    found = check_text(content)
+    if found:
+        return None, found
+    lines = lines_of(content)
+    rules = rules.of(lines[0].split(","))
+    found = _check_lines(lines, rules)
     if found:
         return None, found
     text = read_frame(content)
@@ -79,8 +97,7 @@ def check_batch(content: bytes, rules: Rules, known: KnownSpans) -> tuple[Batch 
     return Batch(span, len(frame), days.min(), days.max()), ()
 
 
-def _check_lines(content: bytes, rules: Rules) -> tuple[Broken, ...]:
-    lines = lines_of(content)
+def _check_lines(lines: Sequence[str], rules: Rules) -> tuple[Broken, ...]:
     names = [column.name for column in rules.columns]
     found = check_header(lines[0].split(","), names) or check_fields(lines, len(names))
     if not found and len(lines) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,11 +14,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from bikeshare.archive import ARCHIVE, cut_span
 from pedalflow.loop_record import BAD_BATCH, BAD_PARAMETERS, BAD_RELEASE, LoopRecord, from_json
 from pedalflow.loop_table import errors_apart_from_staged
 from pedalflow.workspace import Workspace
+from pipelines.arrivals.door import arrive, prepare
 from pipelines.arrivals.quarantine import list_quarantine
 from pipelines.loop.processes import Places, end_left_over
 from tests.samples.project_copy import ROOT, Project, copy_project, environment, records
@@ -167,6 +171,28 @@ def test_a_loop_that_is_over_shows_its_result_again_without_any_server(
     assert done.code == 0, done.stderr
     assert "The year is over" in done.stderr and "starting the processes" not in done.stderr
     assert Path(json.loads(done.stdout)["report"]).is_file()
+
+
+def test_what_was_asked_and_labelled_arrives_as_a_span_of_its_own(played: Played, tmp_path: Path) -> None:
+    file, fresh = tmp_path / "january.csv", Workspace(tmp_path / "fresh")
+    fresh.root.mkdir()
+    fresh.params.write_text("use_case: bikeshare\n", encoding="utf-8")
+    prepare(fresh, 1)
+    january = ("--arrival", "--first", "2012-01-01", "--last", "2012-01-31")
+    place = ("--workspace", str(played.workspace.root), "--output", str(file))
+    done = subprocess.run(
+        [str(NEEDED[0]), "-m", "serving.collected_command", *place, *january],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    span = arrive(fresh, file)
+    asked, archive = pd.read_csv(file), pd.read_csv(io.BytesIO(cut_span(ARCHIVE, 2)))
+    assert (span.number, span.rows) == (2, len(asked)) and len(asked) >= 0.95 * len(archive)
+    assert len(asked.merge(archive)) == len(asked)
 
 
 def wait_for_hours(workspace: Workspace, hours: int, process: subprocess.Popen[bytes]) -> None:

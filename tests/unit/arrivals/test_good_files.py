@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from bikeshare.archive import ARCHIVE, cut_span
+from bikeshare.columns import COLUMNS
+from pedalflow.columns import Role
 from pedalflow.errors import DataMissing
 from pedalflow.spans import SpanState
 from pedalflow.workspace import Workspace
@@ -133,3 +135,48 @@ def test_stray_file_in_the_place_of_a_span_is_not_overwritten(
     with pytest.raises(DataMissing, match="without a pointer"):
         arrive(workspace, january_file)
     assert stray.read_text() == "mine\n"
+
+
+def served_form(lines: list[str]) -> list[list[str]]:
+    """The same rows with the features and the label alone, as they come back from requests."""
+    table = [line.split(",") for line in lines]
+    names = [column.name for column in COLUMNS if column.role in (Role.FEATURE, Role.LABEL)]
+    places = [table[0].index(name) for name in names]
+    return [[row[place] for place in places] for row in table]
+
+
+def as_file(rows: list[list[str]], folder: Path) -> Path:
+    file = folder / "served.csv"
+    file.write_text("".join(f"{','.join(row)}\n" for row in rows), encoding="ascii")
+    return file
+
+
+def test_features_and_label_alone_become_a_span(
+    workspace: Workspace, january: list[str], tmp_path: Path
+) -> None:
+    span = arrive(workspace, as_file(served_form(january), tmp_path))
+    assert (span.number, span.rows) == (2, 741)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rule"),
+    [("season", "3", "season_of_date"), ("cnt", "-1", "range"), ("hum", "55", "range")],
+)
+def test_they_are_held_to_the_rules_of_their_columns(
+    workspace: Workspace, january: list[str], tmp_path: Path, column: str, value: str, rule: str
+) -> None:
+    rows = served_form(january)
+    rows[5][rows[0].index(column)] = value
+    with pytest.raises(BatchRefused) as refused:
+        arrive(workspace, as_file(rows, tmp_path))
+    assert [found.rule for found in refused.value.report.broken] == [rule]
+
+
+def test_part_of_the_other_columns_is_no_header(
+    workspace: Workspace, january: list[str], tmp_path: Path
+) -> None:
+    rows = [[*row, "0"] for row in served_form(january)]
+    rows[0][-1] = "casual"
+    with pytest.raises(BatchRefused) as refused:
+        arrive(workspace, as_file(rows, tmp_path))
+    assert {found.rule for found in refused.value.report.broken} == {"column_missing"}

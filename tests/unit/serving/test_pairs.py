@@ -201,3 +201,34 @@ def test_other_labels_or_another_request_by_one_id_are_not_trusted(tmp_path: Pat
     pairs = pairs_of(write(tmp_path, content), served)
     assert pairs.incomplete == {"conflicting lines for one request id": 2}
     assert pairs.request_ids == tuple(f"r{place}" for place in range(2, COUNT))
+
+
+def test_an_arrival_has_the_features_and_the_label_of_its_days_in_order_of_time(
+    tmp_path: Path, release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = lines(release.name)
+    last = sample_rows(COUNT, FIRST)[-1]
+    again = [{**line, "id": "the same hour again"} for line in content[-3:]]
+    again[0]["columns"] = {**again[0]["columns"], "hum": [0.4321]}
+    again[2]["labels"] = [again[2]["labels"][0] + 1.0]
+    write(tmp_path / "state" / "serving" / "collected", [*reversed(content[:-3]), *content[-3:], *again])
+    file = tmp_path / "arrival.csv"
+    day = str(last["dteday"])
+    wished = ("--output", str(file), "--arrival", "--first", day, "--last", day)
+    assert collected(release, tmp_path, *wished) == 0
+    rows = pd.read_csv(file)
+    assert list(rows.columns) == [*last, "count"] and set(rows["dteday"]) == {day}
+    assert rows["hr"].is_monotonic_increasing and rows["hr"].is_unique
+    assert json.loads(capsys.readouterr().out)["kept"] == len(rows) < COUNT
+    assert (rows["hum"].iloc[-1], rows["count"].iloc[-1]) == (0.4321, again[2]["labels"][0])
+
+
+def test_an_arrival_that_cannot_be_is_refused(tmp_path: Path, release: Release) -> None:
+    write(tmp_path / "state" / "serving" / "collected", lines(release.name))
+    table, rows = str(tmp_path / "out.parquet"), str(tmp_path / "out.csv")
+    with pytest.raises(SettingsError, match="data arrive"):
+        collected(release, tmp_path, "--output", table, "--arrival")
+    with pytest.raises(SettingsError, match="add --arrival"):
+        collected(release, tmp_path, "--output", rows, "--first", "2012-01-01")
+    with pytest.raises(DataRefused, match="look at --first and --last"):
+        collected(release, tmp_path, "--output", rows, "--arrival", "--first", "2049-01-01")
