@@ -33,3 +33,4 @@ COLUMNS: tuple[Column, ...] = (
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 FEATURES: tuple[Column, ...] = with_role(COLUMNS, Role.FEATURE)
 LABEL: Column = with_role(COLUMNS, Role.LABEL)[0]
+HOUR = "hr"

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tf2onnx import convert, tf_loader
 
 from bikeshare.canonical import canonical_onnx, canonical_saved_model
-from bikeshare.columns import FEATURES, LABEL
+from bikeshare.columns import FEATURES, HOUR, LABEL
 from pedalflow.columns import Kind
 from pedalflow.errors import ReleaseBroken
 
@@ -39,7 +39,7 @@ class DemandModel(tf.Module):
     def raw(self, **features: tf.Tensor) -> dict[str, tf.Tensor]:
         """Raw features, [batch, 1] each -> `count`, the expected rentals of the hour, [batch, 1]."""
         # The transform graph was traced with the label among its inputs; it uses it for nothing.
-        label = {LABEL.name: tf.zeros_like(features["hr"])}
+        label = {LABEL.name: tf.zeros_like(features[HOUR])}
         return {"count": self.model(self.transform.transform_fn({**features, **label}))}
 
     @tf.function(autograph=False)

@@ -14,7 +14,7 @@ def request_schema() -> dict[str, object]:
     """One row of a request: every feature and nothing else, each inside its range. JSON Schema, draft 2020-12."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "One hour to predict bike rentals for",
+        "title": "One hour to predict for",
         "type": "object",
         "additionalProperties": False,
         "required": [column.name for column in FEATURES],

@@ -26,4 +26,8 @@ USE_CASE = UseCase(
     span_dates="bikeshare.spans.span_dates",
     schema="bikeshare.schema.schema",
     request_schema="bikeshare.request_schema.request_schema",
+    intended_use=(
+        "Use it for planning the next days and weeks of the same city. It knows calendar and weather, not events, prices or new\n"
+        "stations; far from the season and the weather it was trained on, and long after its newest span, expect worse."
+    ),
 )

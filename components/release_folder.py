@@ -43,10 +43,17 @@ def build_release(
     shutil.copytree(parts.detectors, folder / release.DETECTORS)
     shutil.copy(next(parts.schema.glob("*.pbtxt")), folder / release.SCHEMA)
     _write_json(folder / release.REQUEST_SCHEMA, load_function(case.request_schema)())
-    growth = json.loads((extra / GROWTH).read_text(encoding="utf-8"))
-    complete = {**facts, "growth": growth, "metrics": release_metrics(verdict)}
+    complete = {**facts, "growth": _growth(extra / GROWTH), "metrics": release_metrics(verdict)}
     (folder / release.MODEL_CARD).write_text(model_card(case, verdict, complete), encoding="utf-8")
     return release.seal(folder, complete)
+
+
+def _growth(file: Path) -> dict[str, Any]:
+    """What the Trainer says of growth; a use case whose model extrapolates none writes nothing."""
+    if not file.is_file():
+        return {"rate": 0.0, "identified": False, "reason": "the model has no growth term"}
+    growth: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return growth
 
 
 def release_metrics(verdict: Verdict) -> dict[str, Any]:
@@ -85,8 +92,7 @@ def model_card(case: UseCase, verdict: Verdict, facts: Mapping[str, Any]) -> str
         _row("naive mean", scores.naive),
         *(_row(f"{s.feature} = {s.value}", s.candidate) for s in scores.slices),
         "",
-        "Use it for planning the next days and weeks of the same city. It knows calendar and weather, not events, prices or new",
-        "stations; far from the season and the weather it was trained on, and long after its newest span, expect worse.",
+        *case.intended_use.splitlines(),
         "",
     ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from components.scoring import predict
 from components.use_cases import model_columns
 from pedalflow.errors import ReleaseBroken
 from pedalflow.frozen_json import from_text, to_text
-from pedalflow.run_record import PREDICTIONS, GateResult
+from pedalflow.run_record import DAY, HOUR, PREDICTIONS, GateResult
 from pedalflow.use_case import UseCase
 
 AGREEMENT = 1e-3  # greatest relative difference between TFMA's RMSE and ours; both sum float32 predictions
@@ -49,7 +49,7 @@ def assess(
     scores = evaluate(rows, case.slices)
     dates = pd.to_datetime(rows[case.date], unit="D").dt.strftime("%Y-%m-%d")
     verdict = Verdict(len(train), dates.min(), dates.max(), scores, judge(scores, rules))
-    predictions = pd.DataFrame({case.date: dates, case.hour: rows[case.hour]})
+    predictions = pd.DataFrame({DAY: dates, HOUR: rows[case.hour]})
     for name in ("actual", "candidate", "naive", "champion"):
         predictions[name] = rows.get(name)
     return verdict, predictions

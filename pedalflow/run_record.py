@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pedalflow import frozen_json
 
 RECORD, PREDICTIONS = "run.json", "predictions.csv"
+DAY, HOUR = "dteday", "hr"  # in predictions.csv, whatever the use case calls them
 PROMOTED, CHALLENGER, REFUSED, UNCHANGED = "promoted", "challenger", "refused", "unchanged"
 
 

@@ -35,6 +35,8 @@ class UseCase:
     - `span_of`: `(day: date) -> int | None`, the span a day belongs to; `span_dates`: `(span: int) -> (first, last)`;
     - `schema`: `() -> tensorflow_metadata.proto.v0.schema_pb2.Schema`; `request_schema`: `() -> dict`, a JSON Schema.
 
+    `intended_use` is the model card's words on what the model is for, and where to expect worse.
+
     Raises ValueError where a column that gives the label away would be used to predict or to judge, or where a slice has a value
     in two bands.
     """
@@ -58,6 +60,7 @@ class UseCase:
     span_dates: str
     schema: str
     request_schema: str
+    intended_use: str
 
     def __post_init__(self) -> None:
         roles = {column.name: column.role for column in self.columns}
