@@ -19,6 +19,7 @@ from pedalflow.release import open_release
 CHAMPION, CHALLENGER = "champion", "challenger"
 RELEASE_TAG = "pedalflow.release"
 CHECKSUM_TAG = "pedalflow.checksum"
+URI_TAG = "pedalflow.uri"  # the folder of an object store that holds the release, where somebody has put it into one
 MODEL_FOLDER, RELEASE_FOLDER = "model", "release"
 
 
@@ -33,10 +34,11 @@ class Registry:
 
 @dataclass(frozen=True)
 class Champion:
-    """The release that serves, as the registry knows it."""
+    """The release that serves, as the registry knows it. `uri` is where an object store holds it, empty where nobody said."""
 
     release: str
     checksum: str
+    uri: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def champion(registry: Registry) -> Champion | None:
             f"version {number} of {registry.name!r} has the alias {CHAMPION!r} but is no release of Pedalflow's; "
             "move the alias to a version that has the tag pedalflow.release, or delete it to start anew"
         )
-    return Champion(tags[RELEASE_TAG], tags[CHECKSUM_TAG])
+    return Champion(tags[RELEASE_TAG], tags[CHECKSUM_TAG], tags.get(URI_TAG, ""))
 
 
 def fetch_release(registry: Registry, name: str, releases: Path) -> Path:

@@ -43,5 +43,13 @@ class RunFailed(PedalflowError):
     """A pipeline run stopped for another reason than data or gates."""
 
 
+class RunCanceled(PedalflowError):
+    """Somebody canceled a run that was waited for."""
+
+
+class RunUnfinished(PedalflowError):
+    """A run that was waited for had not ended when the time was up; it goes on."""
+
+
 class ServingFailed(PedalflowError):
     """A server did not start, or stopped by itself."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pedalflow.command.options import ROOT
+from pedalflow.command.runtimes import runtime_of_image
 from pedalflow.tables import table
 
 FREE_GB = 2.0  # a year of monthly runs with their artifacts takes about half of it
@@ -98,6 +99,9 @@ def examine(workspace: Path, root: Path = ROOT) -> list[Finding]:
     python = Finding(
         "interpreter", sys.version_info >= (3, 10), True, f"Python {version} runs this command", "make setup"
     )
+    if held := runtime_of_image():
+        found = Finding(f"environment {held}", True, True, f"the one that this image holds, in {sys.prefix}")
+        return [python, found, _disk(workspace), _writable(workspace)]
     return [_git(root), python, *_environments(root), _disk(workspace), _writable(workspace)]
 
 

@@ -33,6 +33,10 @@ RUN_FAILED = Exit(
     7, "a pipeline run failed, or a release is broken", (errors.RunFailed, errors.ReleaseBroken)
 )
 SERVING_FAILED = Exit(8, "a server did not start, or stopped by itself", (errors.ServingFailed,))
+RUN_CANCELED = Exit(9, "a run that was waited for was canceled by somebody", (errors.RunCanceled,))
+RUN_UNFINISHED = Exit(
+    10, "a run that was waited for had not ended when the time was up; it goes on", (errors.RunUnfinished,)
+)
 INTERRUPTED = Exit(130, "stopped by Ctrl-C; nothing is left half-registered")
 OUTPUT_CLOSED = Exit(141, "whatever read the output stopped reading, as `| head` does")
 
@@ -46,6 +50,8 @@ EXITS = (
     ANOMALIES,
     RUN_FAILED,
     SERVING_FAILED,
+    RUN_CANCELED,
+    RUN_UNFINISHED,
     INTERRUPTED,
     OUTPUT_CLOSED,
 )

@@ -70,6 +70,8 @@ def _ensure_workspace(name: str, parsed: argparse.Namespace) -> None:
         make_workspace(Workspace(folder), options.ROOT / "params.yaml")
         print(f"{folder} is a new workspace; its params.yaml is a copy of the repository's", file=sys.stderr)
         return
+    if runtimes.runtime_of_image():
+        return  # the workspace of an image is a volume, which begins empty
     raise SettingsError(
         f"{folder} is not a workspace, it has no params.yaml; look at --workspace and ${WORKSPACE_VARIABLE}, "
         f"or make it one with: pedalflow --workspace {folder} data prepare"

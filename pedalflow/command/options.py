@@ -151,7 +151,8 @@ def _compile(parser: argparse.ArgumentParser) -> None:
         "--image",
         default=argparse.SUPPRESS,
         metavar="NAME@sha256:DIGEST",
-        help="image of the tasks, pinned by its digest (default: one that stands for an image that was not built yet)",
+        help="image of the tasks, pinned by its digest, or the file images.json of what was pushed "
+        "(default: one that stands for an image that was not built yet)",
     )
     parser.add_argument(
         "--storage",
@@ -166,7 +167,7 @@ def _compile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--registry-uri",
         metavar="URI",
-        help="MLflow as the cluster reaches it (default: the one in params.yaml, or the namespace mlflow's)",
+        help="MLflow as the cluster reaches it (default: the one in params.yaml, or the cluster's own, in the namespace pedalflow)",
     )
     parser.add_argument(
         "--claim",
@@ -262,7 +263,9 @@ def _submit(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="the same key is the same run (default: a digest of version and arguments)",
     )
-    key.add_argument("--again", action="store_true", help="start another run though there is one of this kind")
+    key.add_argument(
+        "--again", action="store_true", help="start another run though there is one of this kind"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--wait", action="store_true", help="follow the run to its end, and exit as it ended")
     what.add_argument(
@@ -453,7 +456,10 @@ def _percent(text: str) -> float:
 
 def _rollout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "release", metavar="RELEASE", help="name of a release of the workspace, r-…, or its folder"
+        "release",
+        nargs="?",
+        metavar="RELEASE",
+        help="name of a release of the workspace, r-…, or its folder; on a cluster its name",
     )
     parser.add_argument(
         "--percent",
@@ -476,6 +482,72 @@ def _rollout(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="roll back if they have not come after S seconds (default: 1800)",
     )
+    _rollout_on_a_cluster(parser)
+
+
+ROLLOUT_ACTIONS = ("whole", "start", "step", "promote", "abort", "status")
+
+
+def _rollout_on_a_cluster(parser: argparse.ArgumentParser) -> None:
+    """Without a default, so that one which is given without --cluster can be told; `serving.cluster.command` has the defaults."""
+    group = parser.add_argument_group("on a cluster")
+    group.add_argument(
+        "--cluster",
+        nargs="?",
+        const="whole",
+        type=_rollout_action,
+        metavar="ACTION",
+        help="on the SeldonDeployment of a cluster: whole (default), or a part of it: start, step, promote, abort, status",
+    )
+    for option, metavar, help_text in (
+        ("--namespace", "NAME", "namespace of the SeldonDeployment (default: pedalflow-serving)"),
+        ("--context", "NAME", "context of the kubeconfig (default: the one that is in use; in a pod its own cluster)"),
+        ("--prometheus", "URL", "Prometheus, as this machine reaches it (default: the operator's, inside the cluster)"),
+        ("--release-uri", "URI", "address that the pods fetch the release from (default: beside the champion's)"),
+        ("--checksum", "SHA256", "checksum of the release (default: that of the workspace's release)"),
+    ):  # fmt: skip
+        group.add_argument(option, metavar=metavar, help=help_text)
+    group.add_argument(
+        "--steps",
+        type=_shares,
+        metavar="P,P,…",
+        help="shares of the requests in percent, one after the other (default: 10,25,50)",
+    )
+    group.add_argument(
+        "--hold-s", type=_seconds, metavar="S", help="seconds that each share is held at least (default: 300)"
+    )
+    group.add_argument(
+        "--available-s",
+        type=_seconds,
+        metavar="S",
+        help="seconds within which new pods have to be ready (default: 600)",
+    )
+    group.add_argument(
+        "--no-registry",
+        action="store_true",
+        default=None,
+        help="leave the registry's champion as it is; without it the workspace's registry is told of a promotion",
+    )
+
+
+def _rollout_action(text: str) -> str:
+    if text not in ROLLOUT_ACTIONS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is none of {', '.join(ROLLOUT_ACTIONS)}; a release stands before --cluster"
+        )
+    return text
+
+
+def _shares(text: str) -> tuple[int, ...]:
+    """Whole percents that grow, such as 10,25,50."""
+    parts = text.split(",")
+    shares = tuple(int(part) for part in parts if part.isdecimal())
+    grow = all(before < after for before, after in zip((0, *shares), (*shares, 100)))
+    if len(shares) != len(parts) or not grow:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} are no shares, which are whole percents between 1 and 99 that grow, such as 10,25,50"
+        )
+    return shares
 
 
 def _replay(parser: argparse.ArgumentParser) -> None:
@@ -638,6 +710,22 @@ def _trace(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _notebook(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8888,
+        metavar="N",
+        help="port of JupyterLab, or the next free one (default: 8888)",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="replace your copies by the notebooks as they come with the project",
+    )
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For subcommands that have no options of their own."""
 
@@ -661,6 +749,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "collected": _collected,
     "triggers": _triggers,
     "trace": _trace,
+    "notebook": _notebook,
     "status": _nothing,
     "doctor": _nothing,
 }

@@ -1,8 +1,12 @@
-"""Starting a runtime: the interpreter of one environment under .venv/, with surroundings in which libraries keep quiet."""
+"""Starting a runtime: the interpreter of one environment under .venv/, with surroundings in which libraries keep quiet.
+
+A container image holds one runtime only, and says which one in a variable that its Dockerfile sets.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -32,10 +36,18 @@ QUIET = {
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 # A reference platform does not report on its users.
 PRIVATE = {"MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true", "ORT_DISABLE_TELEMETRY": "1"}
+IMAGE_VARIABLE = "PEDALFLOW_RUNTIME"
+
+
+def runtime_of_image() -> str | None:
+    """The one runtime that this container image holds; None outside an image."""
+    return os.environ.get(IMAGE_VARIABLE)
 
 
 def python_of(runtime: str, root: Path = ROOT) -> Path:
     """The interpreter of `runtime`; raises EnvironmentMissing if its environment is not there."""
+    if held := runtime_of_image():
+        return _python_of_image(held, runtime)
     python = root / ".venv" / runtime / "bin" / "python"
     if not os.access(python, os.X_OK):
         raise EnvironmentMissing(
@@ -43,6 +55,15 @@ def python_of(runtime: str, root: Path = ROOT) -> Path:
             f"build it with: make -C {root} setup ENVIRONMENTS={runtime}"
         )
     return python
+
+
+def _python_of_image(held: str, runtime: str) -> Path:
+    if held != runtime:
+        raise EnvironmentMissing(
+            f"this image holds the runtime {held!r} alone, and the command needs {runtime!r}; "
+            f"run it in the image pedalflow-{runtime}"
+        )
+    return Path(sys.executable)
 
 
 def surroundings(base: Mapping[str, str], verbose: bool) -> dict[str, str]:

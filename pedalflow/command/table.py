@@ -92,6 +92,28 @@ COMMANDS = (
         example="pedalflow rehearse build/pedalflow.yaml --until-span 1",
     ),
     Command(
+        name="deploy",
+        runtime=PIPELINES,
+        module="pipelines.kubeflow.deploy_command",
+        summary="upload a compiled pipeline to Kubeflow as a version",
+        description=(
+            "The version is named after the commit, so the same commit in the same image is the same version, however often it is "
+            "deployed. A file that names an image which was never published, or that comes from changed code, is refused."
+        ),
+        example="pedalflow deploy --host http://localhost:8888",
+    ),
+    Command(
+        name="submit",
+        runtime=PIPELINES,
+        module="pipelines.kubeflow.submit_command",
+        summary="start a run of the deployed pipeline on the workspace's newest spans, and follow it",
+        description=(
+            "Resolves window, hashes and champion, holds them against the parameters of the deployed version, and starts a run of it. "
+            "The same version with the same arguments is the same run, so that nothing starts twice where an answer is lost."
+        ),
+        example="pedalflow submit --host http://localhost:8888 --wait",
+    ),
+    Command(
         name="evaluate",
         runtime=PIPELINES,
         module="pipelines.evaluate_command",
@@ -122,7 +144,8 @@ COMMANDS = (
         description=(
             "The canary of the running servers answers a share of the requests with the release. The labels that come back say how much "
             "either side errs; the release is promoted unless it is worse, and rolled back otherwise. Both are a success. Where no "
-            "servers with a canary run, it is promoted at once, unless its last rollout was rolled back."
+            "servers with a canary run, it is promoted at once, unless its last rollout was rolled back. With --cluster it does the "
+            "same on a SeldonDeployment, step by step."
         ),
         example="pedalflow rollout r-ac5bb310e003 --percent 20",
     ),
@@ -201,6 +224,17 @@ COMMANDS = (
             "database of events, whether or not the service runs; changes nothing."
         ),
         example="pedalflow trace r-ac5bb310e003",
+    ),
+    Command(
+        name="notebook",
+        runtime=PIPELINES,
+        module="pipelines.notebook_command",
+        summary="open the notebooks in JupyterLab, with the pipelines environment",
+        description=(
+            "Copies the notebooks that the workspace lacks to its state/notebooks/ and opens them there: explore, train and debug, "
+            "lineage, drift, and the way to Kubeflow. What you change is yours and stays; no file of the repository changes."
+        ),
+        example="pedalflow --workspace run notebook",
     ),
     Command(
         name="status",

@@ -21,11 +21,13 @@ class Window:
     fingerprint: str
 
 
-def window(spans: Sequence[Span], until_span: int, evaluation_days: int) -> Window:
+def window(
+    spans: Sequence[Span], until_span: int, evaluation_days: int, *, without_files: bool = False
+) -> Window:
     """Spans 1 to `until_span`, of which the last `evaluation_days` days are the evaluation set.
 
     Raises DataMissing where one of them has not arrived or its file is not as recorded, SettingsError where no day to train on or
-    none to evaluate on would be left.
+    none to evaluate on would be left. With `without_files` the pointers are enough: whoever trains has the files elsewhere.
     """
     by_number = {span.number: span for span in spans}
     absent = [number for number in range(1, until_span + 1) if number not in by_number]
@@ -36,8 +38,9 @@ def window(spans: Sequence[Span], until_span: int, evaluation_days: int) -> Wind
     if until_span < 1:
         raise SettingsError(f"until_span is {until_span}; spans count from 1")
     chosen = tuple(by_number[number] for number in range(1, until_span + 1))
+    usable = (SpanState.PRESENT, SpanState.MISSING) if without_files else (SpanState.PRESENT,)
     for span in chosen:
-        if span.state is not SpanState.PRESENT:
+        if span.state not in usable:
             raise DataMissing(
                 f"the file of span {span.number} is {span.state.value}: {span.path}; `pedalflow data prepare` restores it"
             )
@@ -48,9 +51,10 @@ def window(spans: Sequence[Span], until_span: int, evaluation_days: int) -> Wind
             f"evaluation_days is {evaluation_days}; it has to be at least 1 and less than the days of span {until_span} "
             f"({chosen[-1].first} to {chosen[-1].last})"
         )
-    return Window(chosen, first, last, _fingerprint(chosen))
+    return Window(chosen, first, last, fingerprint(chosen))
 
 
-def _fingerprint(spans: Sequence[Span]) -> str:
+def fingerprint(spans: Sequence[Span]) -> str:
+    """A sha256 over the spans' numbers and hashes: which data this is."""
     text = "\n".join(f"{span.number} {span.md5}" for span in spans)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pedalflow.command import options
 from pedalflow.command.outermost import outermost
+from pedalflow.errors import SettingsError
 from pedalflow.long_lived import long_lived
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
@@ -18,7 +19,7 @@ from pipelines.kubeflow.compilation import UNPUBLISHED, Compilation
 from pipelines.plan import code_fingerprint
 from pipelines.settings import read_settings
 
-IN_CLUSTER = "http://mlflow.mlflow.svc.cluster.local:5000"
+IN_CLUSTER = "http://mlflow.pedalflow.svc.cluster.local:5000"
 
 
 def main(argv: list[str]) -> int:
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
         from pipelines.kubeflow.compile import as_yaml, compile_pipeline, write
     made = compilation_of(
         Workspace(arguments.workspace),
-        image=getattr(arguments, "image", UNPUBLISHED),
+        image=image_of(getattr(arguments, "image", UNPUBLISHED)),
         storage=arguments.storage,
         pipeline_root=arguments.pipeline_root,
         registry_uri=arguments.registry_uri,
@@ -41,6 +42,22 @@ def main(argv: list[str]) -> int:
         write(as_yaml(compile_pipeline(made)), arguments.output)
     _show(made, arguments.output, time.monotonic() - began, as_json=arguments.json)
     return 0
+
+
+def image_of(given: str) -> str:
+    """The image of the tasks: as it was given, or out of the file with the digests of all images that were pushed.
+
+    Raises:
+        SettingsError: there is no such file, or it does not name the image.
+    """
+    if not given.endswith(".json"):
+        return given
+    try:
+        return str(json.loads(Path(given).read_text(encoding="utf-8"))["pipelines"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{given} does not name the image `pipelines` ({error}); `make images PUSH=REGISTRY` writes such a file"
+        ) from error
 
 
 def compilation_of(

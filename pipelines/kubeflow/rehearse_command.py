@@ -20,8 +20,9 @@ from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
 from pedalflow.workspace import Workspace
-from pipelines.kubeflow.rehearsal.arguments import DATA, bring_champion, bring_data, own_places
-from pipelines.kubeflow.rehearsal.compiled import CompiledPipeline, complete, read_assignments, read_compiled
+from pipelines.kubeflow.arguments import DATA
+from pipelines.kubeflow.compiled import CompiledPipeline, complete, read_assignments, read_compiled
+from pipelines.kubeflow.rehearsal.arguments import bring_champion, bring_data, own_places
 from pipelines.kubeflow.rehearsal.driver import Run
 from pipelines.kubeflow.rehearsal.orchestrator import Orchestrator
 from pipelines.kubeflow.rehearsal.outcome import Rehearsal

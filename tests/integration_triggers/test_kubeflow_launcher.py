@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,44 @@ def test_a_run_is_made_of_the_newest_version_with_what_the_order_says(api: KfpAp
     ]
     assert launched.id == run["run_id"]
     assert launched.url == f"https://kubeflow.example/pipeline/#/runs/details/{run['run_id']}"
+
+
+def test_the_arguments_file_is_read_at_every_start_and_gives_way_to_settings_and_order(
+    api: KfpApi, tmp_path: Path
+) -> None:
+    file = tmp_path / "arguments.json"
+    here = launcher(api, arguments_file=file, parameters={"epochs": 30})
+    file.write_text(json.dumps({"spans": "one", "epochs": 3, "reason": "of the file", "champion": ""}))
+    here.submit(ORDER)
+    file.write_text(json.dumps({"spans": "two"}))
+    here.submit(replace(ORDER, key="q-8"))
+    of_the_order = {"epochs": 30, "reason": "a batch was uploaded; the labels drift"}
+    assert [run["runtime_config"]["parameters"] for run in api.runs] == [
+        {"spans": "one", "champion": "", "idempotency_key": "q-7", **of_the_order},
+        {"spans": "two", "idempotency_key": "q-8", **of_the_order},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        (b"\xff", "cannot be read"),
+        (b"{", "holds no JSON"),
+        (b"[]", "holds no JSON object"),
+        (b'{"spans": [1], "reason": ""}', "has spans as neither"),
+        (b'{"spans": null}', "has spans as neither"),
+    ],
+)
+def test_an_arguments_file_that_will_not_do_stops_and_starts_nothing(
+    api: KfpApi, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    file = tmp_path / "arguments.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(LaunchStopped, match=f"arguments.json {said}.*pedalflow submit --arguments-file"):
+        launcher(api, arguments_file=file).submit(ORDER)
+    assert api.runs == []
 
 
 def test_a_fixed_version_is_the_one_that_runs(api: KfpApi) -> None:

@@ -38,7 +38,7 @@ MAKINGS = Compilation(
             "background_rows": 16,
         },
     },
-    registry_uri="http://mlflow.mlflow.svc.cluster.local:5000",
+    registry_uri="http://mlflow.pedalflow.svc.cluster.local:5000",
     registry_name="bike-demand",
 )
 

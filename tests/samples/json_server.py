@@ -15,7 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Asked:
-    """One request; of a name that comes twice in the query the first counts, header names are lower case."""
+    """One request; of a name that comes twice in the query the first counts, header names are lower case.
+
+    `body` is what the JSON says, bytes where it is none by its Content-Type, None where there is no body.
+    """
 
     method: str
     path: str
@@ -47,8 +50,15 @@ def json_server(reply: Reply, certificate: ssl.SSLContext | None = None) -> Iter
         def do_GET(self) -> None:
             self._take(None)
 
+        def do_DELETE(self) -> None:
+            self._take(None)
+
         def do_POST(self) -> None:
-            self._take(json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0)))))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            form = self.headers.get("Content-Type", "").startswith("multipart/")
+            self._take(body if form else json.loads(body))
+
+        do_PUT = do_PATCH = do_POST
 
         def log_message(self, format: str, *args: object) -> None:
             """Tests say what they want to say themselves."""

@@ -1,14 +1,16 @@
-"""A stand-in for the API of Kubeflow Pipelines (v2beta1) over real HTTP: pipelines, versions, experiments and runs in memory.
+"""A stand-in for the API of Kubeflow Pipelines (v2beta1) over real HTTP: pipelines, versions, experiments, runs and recurring runs.
 
 What comes in and what goes out is held against the published schema: the models of `kfp_server_api` are generated from it.
-It does what the real one does to a launcher, its unpleasant sides included: filters, pages, empty lists as absent fields, one
-or several users, bearer tokens, failures that a test asks for, and a connection that breaks after the run was made.
+It does what the real one does to who calls it, its unpleasant sides included: filters, pages, empty lists as absent fields, one
+or several users, bearer tokens, names that are taken, failures that a test asks for, and a connection that breaks after something
+was made.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import re
 import ssl
 import threading
 import time
@@ -19,6 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import kfp_server_api
+import yaml
 
 from tests.samples.json_server import Asked, Told, json_server
 
@@ -76,6 +79,7 @@ class KfpApi:
     versions: list[Thing] = field(default_factory=list)
     experiments: list[Thing] = field(default_factory=list)
     runs: list[Thing] = field(default_factory=list)
+    recurring_runs: list[Thing] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
     delay_s: float = 0.0
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -109,18 +113,26 @@ class KfpApi:
             if failure >= 400:
                 raise Fault(failure, "a failure that the test asked for")
             parts = asked.path.removeprefix(PREFIX).strip("/").split("/")
-            content = self._routed(asked.method, parts, asked.query, asked.body)
+            content = self._routed(asked, parts)
             if failure == BREAK:
                 raise ConnectionAbortedError
             return content
 
-    def _routed(self, method: str, parts: list[str], query: dict[str, str], body: Thing) -> Thing:
-        match (method, *parts):
+    def _routed(self, asked: Asked, parts: list[str]) -> Thing:
+        query, body = asked.query, asked.body
+        match (asked.method, *parts):
             case ("GET", "healthz"):
                 return held_against_schema("V2beta1GetHealthzResponse", {"multi_user": self.several_users})
             case ("GET", "pipelines"):
                 shown = [p for p in self.pipelines if p["namespace"] == query.get("namespace", "")]
                 return self._listed("pipelines", "V2beta1ListPipelinesResponse", shown, query)
+            case ("POST", "pipelines"):
+                return self._make_pipeline(held_against_schema("V2beta1Pipeline", body))
+            case ("POST", "pipelines", "upload_version"):
+                return self._upload_version(query, _uploaded(asked))
+            case ("GET", "pipelines", _, "versions", version):
+                found = self._one(self.versions, "pipeline_version_id", version)
+                return held_against_schema("V2beta1PipelineVersion", found)
             case ("GET", "pipelines", pipeline, "versions"):
                 shown = [v for v in self.versions if v["pipeline_id"] == pipeline]
                 return self._listed("pipeline_versions", "V2beta1ListPipelineVersionsResponse", shown, query)
@@ -140,7 +152,55 @@ class KfpApi:
                 return self._make_run(held_against_schema("V2beta1Run", body))
             case ("GET", "runs", run):
                 return held_against_schema("V2beta1Run", self._one(self.runs, "run_id", run))
+            case ("GET", "recurringruns"):
+                shown = [
+                    r for r in self.recurring_runs if r["experiment_id"] == query.get("experiment_id", "")
+                ]
+                return self._listed("recurringRuns", "V2beta1ListRecurringRunsResponse", shown, query)
+            case ("POST", "recurringruns"):
+                return self._make_recurring_run(held_against_schema("V2beta1RecurringRun", body))
+            case ("DELETE", "recurringruns", recurring):
+                self.recurring_runs.remove(self._one(self.recurring_runs, "recurring_run_id", recurring))
+                return {}
         raise Fault(404, "Not Found")
+
+    def _make_pipeline(self, body: Thing) -> Thing:
+        """Without a version, as the real one."""
+        if not body.get("name"):
+            raise Fault(400, "Invalid input error: name is required")
+        namespace = body.get("namespace", "")
+        if any((p["display_name"], p["namespace"]) == (body["name"], namespace) for p in self.pipelines):
+            raise Fault(409, "Already exist error: a pipeline of this name exists")
+        made = self._made(pipeline_id="pipeline", **{**body, "namespace": namespace})
+        self.pipelines.append(made)
+        return held_against_schema("V2beta1Pipeline", made)
+
+    def _upload_version(self, query: Thing, file: bytes) -> Thing:
+        assert query.keys() <= _UPLOAD_QUERY, f"the schema does not know {query.keys() - _UPLOAD_QUERY}"
+        pipeline = self._one(self.pipelines, "pipeline_id", query["pipelineid"])["pipeline_id"]
+        if any((v["pipeline_id"], v["display_name"]) == (pipeline, query["name"]) for v in self.versions):
+            raise Fault(409, "Already exist error: a version of this name exists")
+        spec, *platform = yaml.safe_load_all(file)
+        both = {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
+        made = self._made(
+            pipeline_version_id="version",
+            pipeline_id=pipeline,
+            name=query["name"],
+            display_name=query["name"],
+            description=query.get("description", ""),
+            tags=_tags(query.get("tags", "{}")),
+            pipeline_spec=both,
+        )
+        self.versions.append(made)
+        return held_against_schema("V2beta1PipelineVersion", made)
+
+    def _make_recurring_run(self, body: Thing) -> Thing:
+        self._check_reference(body)
+        if len(body["trigger"]["cron_schedule"]["cron"].split()) != 6:
+            raise Fault(400, "Invalid input error: the cron schedule does not have six fields")
+        made = self._made(recurring_run_id="recurring", status="ENABLED", **body)
+        self.recurring_runs.append(made)
+        return held_against_schema("V2beta1RecurringRun", made)
 
     def _check_namespace(self, namespace: str) -> None:
         if self.several_users and not namespace:
@@ -158,12 +218,15 @@ class KfpApi:
         self.experiments.append(made)
         return held_against_schema("V2beta1Experiment", made)
 
-    def _make_run(self, body: Thing) -> Thing:
+    def _check_reference(self, body: Thing) -> None:
         self._one(self.experiments, "experiment_id", body["experiment_id"])
         reference = body["pipeline_version_reference"]
         version = self._one(self.versions, "pipeline_version_id", reference["pipeline_version_id"])
         if version["pipeline_id"] != reference["pipeline_id"]:
             raise Fault(400, "Invalid input error: the version belongs to another pipeline")
+
+    def _make_run(self, body: Thing) -> Thing:
+        self._check_reference(body)
         made = self._made(run_id="run", state="PENDING", storage_state="AVAILABLE", **body)
         self.runs.append(made)
         return held_against_schema("V2beta1Run", made)
@@ -191,6 +254,27 @@ class KfpApi:
         if begin + size < len(found):
             content["next_page_token"] = str(begin + size)
         return held_against_schema(model, content)
+
+
+_UPLOAD = kfp_server_api.PipelineUploadServiceApi.upload_pipeline_version
+_UPLOAD_QUERY = set(re.findall(r":param (\w+):", str(_UPLOAD.__doc__)))
+
+
+def _uploaded(asked: Asked) -> bytes:
+    """The one file of a form. Raises Fault where there is none, or under another name than the server looks for."""
+    border = asked.headers["content-type"].partition("boundary=")[2].encode()
+    parts = [part for part in asked.body.split(b"--" + border) if b"\r\n\r\n" in part]
+    head, _, content = parts[0].partition(b"\r\n\r\n")
+    if len(parts) != 1 or b'name="uploadfile"; filename="' not in head:
+        raise Fault(400, "Failed to read pipeline from file")
+    return bytes(content.removesuffix(b"\r\n"))
+
+
+def _tags(text: str) -> dict[str, str]:
+    tags: dict[str, str] = json.loads(text)
+    if len(tags) > 20 or any(len(word) > 63 for pair in tags.items() for word in pair):
+        raise Fault(400, "Invalid input error: there are too many tags, or a tag is too long")
+    return tags
 
 
 def _matches(thing: Thing, filter_text: str) -> bool:

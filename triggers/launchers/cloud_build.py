@@ -15,7 +15,7 @@ from triggers.launchers.launcher_settings import CloudBuildSettings, Name
 from triggers.launchers.remote import JsonApi
 
 KEY, REASONS = "_KEY", "_REASONS"
-_LONGEST_SUBSTITUTION = 4000  # characters that Cloud Build takes
+_LONGEST_REASONS = 500  # characters that `pedalflow submit --reason` takes; Cloud Build would take more
 _PAGE = 50
 STATES: Mapping[str, State] = {
     "STATUS_UNKNOWN": State.ACTIVE,
@@ -57,7 +57,7 @@ class CloudBuildLauncher:
 
     def submit(self, order: Order) -> Launched:
         """Run the trigger, on the commit of the order or else on the branch of the settings."""
-        reasons = "; ".join(order.reasons)[:_LONGEST_SUBSTITUTION]
+        reasons = "; ".join(order.reasons)[:_LONGEST_REASONS]
         source: dict[str, Any] = {"substitutions": {KEY: order.key, REASONS: reasons}}
         source |= {"commitSha": order.commit} if order.commit else {"branchName": self._settings.branch}
         body = {"projectId": self._settings.project, "triggerId": self._settings.trigger, "source": source}

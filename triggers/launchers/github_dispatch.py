@@ -1,4 +1,4 @@
-"""Asks a workflow on GitHub to rebuild and retrain, by a `repository_dispatch` event, and follows the workflow's run.
+"""Asks a workflow on GitHub to retrain, to rebuild or to take data in, by a `repository_dispatch` event, and follows the workflow's run.
 
 GitHub cannot be asked for a dispatch by its key, so the key has to show in the list of workflow runs. The workflow says for that
 
@@ -20,12 +20,13 @@ from typing import Any
 from triggers.launchers.following import believed, utc_text, web_address
 from triggers.launchers.launcher import DISPATCHED, DONE, Launched, Order, Seen, State
 from triggers.launchers.launcher_settings import GithubSettings, Name
+from triggers.launchers.objects import patterns_of
 from triggers.launchers.remote import JsonApi
-from triggers.policy import span_text
+from triggers.policy import Action, span_text
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _NEWEST = 100  # runs that are looked through for a key; a key is only looked for soon after it was sent
-_LONGEST_REASONS = 20_000  # characters; GitHub refuses a payload of more than 64 KB
+_LONGEST_REASONS = 500  # characters that `pedalflow submit --reason` takes
 _SKEW_S = 600.0  # between this machine's clock and GitHub's
 _TITLE = "its title has to carry the key (`run-name` of the workflow)"
 CONCLUSIONS: Mapping[str, State] = {
@@ -60,12 +61,15 @@ class GithubLauncher:
 
     def submit(self, order: Order) -> Launched:
         """Send the event."""
+        takes_in = order.action is Action.TAKE_IN
         payload = {
             "key": order.key,
             "reasons": "; ".join(order.reasons)[:_LONGEST_REASONS],
             "commit": order.commit,
+            "objects": patterns_of(order.objects, self._settings.marker),
         }
-        body = {"event_type": self._settings.event_type, "client_payload": payload}
+        event_type = self._settings.take_in_event_type if takes_in else self._settings.event_type
+        body = {"event_type": event_type, "client_payload": payload}
         self._api.post(f"{self._repository}/dispatches", body)
         return Launched(f"{order.key}@{time.time():.0f}")
 

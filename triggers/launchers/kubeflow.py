@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triggers.errors import LaunchStopped
+from triggers.launchers.arguments_file import arguments_from
 from triggers.launchers.following import believed
 from triggers.launchers.kubeflow_client import KubeflowClient
 from triggers.launchers.launcher import DONE, Launched, Order, Seen, State
@@ -115,7 +116,8 @@ class KubeflowLauncher:
             for part, argument in self._settings.order_parameters.items()
             if argument
         }
-        return {**self._settings.parameters, **parts}
+        file = self._settings.arguments_file
+        return {**(arguments_from(file) if file else {}), **self._settings.parameters, **parts}
 
 
 def _failure(run: Any) -> str:

@@ -125,6 +125,13 @@ class KubeflowSettings(_Remote):
     parameters: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="Arguments of the pipeline that are the same in every run."
     )
+    arguments_file: Path | None = Field(
+        default=None,
+        description=(
+            "JSON object with further arguments of the pipeline, such as the newest window, read again at every start; "
+            "`parameters` and `order_parameters` go before it."
+        ),
+    )
     order_parameters: dict[OrderPart, str] = Field(
         default_factory=_passed_by_default,
         description=(
@@ -150,6 +157,16 @@ class GithubSettings(_Remote):
     repository: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name of the repository.")
     event_type: str = Field(
         default="retrain", min_length=1, max_length=100, description="Type that the workflow listens for."
+    )
+    take_in_event_type: str = Field(
+        default="take-in",
+        min_length=1,
+        max_length=100,
+        description="Type that the workflow listens for which takes uploaded objects in first.",
+    )
+    marker: str = Field(
+        default="_SUCCESS",
+        description="The object that says that an upload is complete; the workflow is told of every *.csv beside it.",
     )
     token_file: Path = Field(
         description="File with a token that may write contents and read actions; read again at every request."

@@ -33,6 +33,16 @@ def files_of(
     return tuple(files), tuple(refused)
 
 
+def patterns_of(objects: Sequence[str], marker: str) -> list[str]:
+    """The objects as tools that copy from a bucket take them, each once: what stands for a whole folder is a pattern there."""
+    return list(dict.fromkeys(_pattern(name, marker) for name in objects))
+
+
+def _pattern(name: str, marker: str) -> str:
+    folder, _, last = name.rpartition("/")
+    return f"{folder}/{BATCHES}" if last in ("", marker) else name
+
+
 def _files(name: str, buckets: Mapping[str, Path], marker: str) -> Iterator[Path]:
     root, key = _place(name, buckets)
     *parents, last = key.split("/")

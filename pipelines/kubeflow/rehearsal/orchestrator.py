@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pedalflow.errors import PedalflowError, SettingsError
-from pipelines.kubeflow.rehearsal.compiled import CompiledPipeline
+from pipelines.kubeflow.compiled import CompiledPipeline
 from pipelines.kubeflow.rehearsal.conditions import holds
 from pipelines.kubeflow.rehearsal.driver import Run, Scope, executor_input, parameters_of
 from pipelines.kubeflow.rehearsal.launcher import Pod, launch

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pedalflow.command import options
 from tests.samples.certificates import self_made
 from tests.samples.json_server import Asked, Told, json_server
 from triggers.errors import LaunchLater, LaunchStopped
@@ -78,8 +79,35 @@ def test_github_is_sent_the_key_the_reasons_and_the_commit(token: Path) -> None:
     assert asked.headers["authorization"] == f"Bearer {TOKEN}"
     assert asked.body == {
         "event_type": "rebuild",
-        "client_payload": {"key": "q-7", "reasons": "code was pushed; somebody asked", "commit": "c0ffee"},
+        "client_payload": {
+            "key": "q-7",
+            "reasons": "code was pushed; somebody asked",
+            "commit": "c0ffee",
+            "objects": [],
+        },
     }
+
+
+def test_a_workflow_that_takes_data_in_is_told_of_the_objects_as_it_can_copy_them(token: Path) -> None:
+    objects = ("gs://b/2012-02/_SUCCESS", "gs://b/2012-03.csv", "s3://b/2012-04/", "gs://b/2012-02/_SUCCESS")
+    service = Service(POST=Told(None, 204))
+    with github(service, token) as launcher:
+        launcher.submit(replace(ORDER, action=Action.TAKE_IN, objects=objects))
+    [asked] = service.asked
+    assert asked.body["event_type"] == "take-in"
+    assert asked.body["client_payload"]["objects"] == [
+        "gs://b/2012-02/*.csv",
+        "gs://b/2012-03.csv",
+        "s3://b/2012-04/*.csv",
+    ]
+
+
+def test_a_workflow_gets_no_more_reasons_than_the_command_takes(token: Path) -> None:
+    service = Service(POST=Told(None, 204))
+    with github(service, token) as launcher:
+        launcher.submit(replace(ORDER, reasons=("drift",) * 200))
+    reasons = service.asked[0].body["client_payload"]["reasons"]
+    assert options.parse("submit", ["--reason", reasons]).reason == reasons
 
 
 def test_a_dispatch_is_found_by_the_key_in_the_runs_title(token: Path) -> None:

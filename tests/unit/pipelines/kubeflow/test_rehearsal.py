@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pedalflow.errors import SettingsError
+from pipelines.kubeflow.compiled import CompiledPipeline, complete, read_assignments, read_compiled
 from pipelines.kubeflow.entrypoint import ROOT_VARIABLE
 from pipelines.kubeflow.places import LauncherFolders
-from pipelines.kubeflow.rehearsal.compiled import CompiledPipeline, complete, read_assignments, read_compiled
 from pipelines.kubeflow.rehearsal.conditions import holds
 from pipelines.kubeflow.rehearsal.driver import Run
 from pipelines.kubeflow.rehearsal.launcher import LONGEST_ARGUMENT

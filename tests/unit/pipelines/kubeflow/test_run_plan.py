@@ -55,7 +55,7 @@ def local() -> Plan:
         code=MAKINGS.code,
         parameters={**MAKINGS.parameters, "model": COMPLETE},
         environment=provenance.environment(),
-        registry="http://mlflow.mlflow.svc.cluster.local:5000 bike-demand",
+        registry="http://mlflow.pedalflow.svc.cluster.local:5000 bike-demand",
     )
 
 
