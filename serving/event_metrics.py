@@ -46,6 +46,12 @@ DRIFT_WINDOW_SCORE = Metric(
 )
 DRIFT_THRESHOLD = Metric("pedalflow_drift_threshold", "gauge", (), "Score above which a window has drifted.")
 DRIFT_WINDOWS = Metric("pedalflow_drift_windows_total", "counter", ("drift",), "Windows that were judged.")
+DRIFT_AGREEING = Metric(
+    "pedalflow_drift_windows_agreeing",
+    "gauge",
+    (),
+    "How many of the last three windows of the release that serves have drifted.",
+)
 DRIFT_ROWS = Metric("pedalflow_drift_window_rows", "gauge", (), "Rows that wait for a full window.")
 DRIFT_DROPPED = Metric(
     "pedalflow_drift_rows_dropped_total", "counter", (), "Rows of half a window that a new release made void."
@@ -68,6 +74,12 @@ CONCEPT_THRESHOLD = Metric(
 ROLLING_RMSE = Metric("pedalflow_rolling_rmse", "gauge", (), "RMSE over the last closed days.")
 ROLLING_WAPE = Metric(
     "pedalflow_rolling_wape", "gauge", (), "Mean absolute error ÷ mean label over the last closed days."
+)
+ERROR_SUMS = Metric(
+    "pedalflow_error_sums",
+    "gauge",
+    ("release", "sum"),
+    "Sums over all labelled rows of a release, of the eight that were asked last: rows, labels, absolute and squared errors, and so on.",
 )
 DAYS_CLOSED = Metric(
     "pedalflow_concept_days_total", "counter", ("drift",), "Days that were closed and judged."

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from serving.concept_drift_detector import VERDICT as CONCEPT_VERDICT
 from serving.concept_drift_detector import ConceptDriftDetector, concept_states
 from serving.drift_detector import DROPPED, DriftDetector, waiting_rows
 from serving.drift_detector import VERDICT as DRIFT_VERDICT
+from serving.error_sums import ErrorSums
 from serving.events import (
     FEEDBACK,
     REQUEST,
@@ -39,7 +40,7 @@ from serving.live_release import LiveRelease
 from serving.outbox import Sender, depth, last_events, put
 from serving.outlier_events import OutlierEvents
 from serving.receiving import Count, Happening, Receiver
-from serving.release_errors import errors_since, forget_days, read_since
+from serving.release_errors import errors_since, forget_days, newest_sums, read_since
 from serving.served import Served
 from serving.settings import setting
 from serving.state import FILE, Connection, State, expire, fact, row_counts, verdicts
@@ -52,6 +53,11 @@ RECEIVERS = (DRIFT, CONCEPT, COLLECTOR)
 _SHORT = {REQUEST: "request", RESPONSE: "response", FEEDBACK: "feedback"}
 _EXPIRE_EVERY = 5_000  # events
 _DAY_S = 86_400.0
+_VOTES = 3  # windows that an alert weighs, as the policy of the triggers does
+_WATCHED = (
+    *((metrics.RECEIVED, (kind, outcome)) for kind in _SHORT.values() for outcome in ("taken", "failed")),
+    *((metrics.DRIFT_WINDOWS, (drift,)) for drift in ("false", "true")),
+)
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,18 @@ class EventService:
         _check_private(settings.private_fields, self.live.current.schema.names)
         self._collector = _collector(settings)
         self._receivers = _receivers(settings, self._collector)
+        self._begin_at_zero()
         sync = self._collector.sync if self._collector else lambda: None
         self.state = State(settings.state / FILE, before_commit=sync)
         self._sender = _sender(settings, self.state, self._count_sent)
         self._since_expiry = 0
+
+    def _begin_at_zero(self) -> None:
+        """What an alert watches for growth is there before it first happens: Prometheus sees no growth in what was not there."""
+        for metric, labels in _WATCHED:
+            self._telemetry.at(metric, *labels)
+        for name, _ in self._receivers:
+            self._telemetry.at(metrics.RECEIVER_FAILED, name)
 
     def start(self) -> None:
         """Begin to look at the release and to send what waits."""
@@ -225,13 +239,14 @@ class EventService:
     def _measure(self) -> None:
         """Set the gauges from what is remembered, so that they are right after a restart too."""
         release = self.live.current.release.name
-        outbox, tables, windows, days, waiting = self.state.read(
+        outbox, tables, windows, days, waiting, sums = self.state.read(
             lambda connection: (
                 depth(connection),
                 row_counts(connection),
                 verdicts(connection, DRIFT_VERDICT, release),
                 verdicts(connection, CONCEPT_VERDICT, release),
                 waiting_rows(connection, release),
+                newest_sums(connection),
             )
         )
         age = max(0.0, self._clock() - outbox.oldest) if outbox.oldest is not None else 0.0
@@ -248,11 +263,14 @@ class EventService:
             self._telemetry.at(metrics.TABLE_ROWS, table).set(rows)
         self._measure_windows(windows)
         self._measure_days(days)
+        self._measure_errors(sums)
 
     def _measure_windows(self, windows: list[bytes]) -> None:
         """Of the release that serves; before its first window there is no score."""
         scores = self._telemetry[metrics.DRIFT_SCORE]
         scores.clear()
+        agreeing = sum(bool(orjson.loads(window)["is_drift"]) for window in windows[-_VOTES:])
+        self._telemetry[metrics.DRIFT_AGREEING].set(agreeing)
         last: Any = orjson.loads(windows[-1]) if windows else {"score": 0.0, "threshold": 1.0, "features": []}
         self._telemetry[metrics.DRIFT_WINDOW_SCORE].set(last["score"])
         self._telemetry[metrics.DRIFT_THRESHOLD].set(last["threshold"])
@@ -271,6 +289,14 @@ class EventService:
         ):
             if value is not None:  # JSON has null for what was no finite number
                 self._telemetry[metric].set(value)
+
+    def _measure_errors(self, sums: Mapping[str, ErrorSums]) -> None:
+        """From the state, where they only grow: a rollout on a cluster compares two releases by their growth."""
+        gauge = self._telemetry[metrics.ERROR_SUMS]
+        gauge.clear()
+        for release, of_release in sums.items():
+            for name, value in asdict(of_release).items():
+                gauge.labels(release, name).set(value)
 
     def _on_release(self, served: Served) -> None:
         info = self._telemetry[metrics.RELEASE]

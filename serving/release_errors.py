@@ -20,6 +20,7 @@ from serving.errors import ServingError
 from serving.state import Connection
 
 MOST_DAYS = 20_000  # days of releases that are kept; the oldest go first
+MOST_MEASURED = 8  # releases whose sums are metrics: those that were asked last
 MOST_NAME = 64  # characters: a name of ours has 14, and what others send must not fill the disk
 _EPOCH = date(1970, 1, 1)
 _SUMS = tuple(field.name for field in fields(ErrorSums))
@@ -98,6 +99,15 @@ def errors_since(connection: Connection, since: Since) -> dict[str, dict[str, An
         (start,),
     )
     return {release: _shown(ErrorSums(*sums), first, last) for release, first, last, *sums in rows}
+
+
+def newest_sums(connection: Connection) -> dict[str, ErrorSums]:
+    """The sums over all labelled rows of the releases that were asked last: they only grow, also over a restart."""
+    rows = connection.execute(
+        f"SELECT release, {_TOTALS} FROM errors GROUP BY release ORDER BY MAX(at) DESC LIMIT ?",
+        (MOST_MEASURED,),
+    )
+    return {release: ErrorSums(*sums) for release, *sums in rows}
 
 
 def _range(since: Since) -> tuple[str, str, float]:

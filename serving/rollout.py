@@ -29,6 +29,8 @@ class Rule:
         sure: standard errors that a difference must have to count: 1.96 leaves one in twenty to chance, both sides together.
         failures: requests that it may fail,
         failed_share: or the share of all that it was asked, whichever is more.
+        slower: its p95 and its p99 may be so many times the champion's,
+        slow_s: and count as slow only from so many seconds on; where nobody measures how long answers take, they do not count.
         patience_s: seconds after which too few labels are reason enough to roll back.
     """
 
@@ -39,6 +41,8 @@ class Rule:
     sure: float = 1.96
     failures: int = 3
     failed_share: float = 0.01
+    slower: float = 2.0
+    slow_s: float = 0.1
     patience_s: float = 1800.0
 
 
@@ -51,6 +55,25 @@ class Calls:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """Seconds within which 95 and 99 of 100 requests were answered."""
+
+    p95_s: float
+    p99_s: float
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """How long both sides take; None where too few requests were measured."""
+
+    champion: Latency | None = None
+    canary: Latency | None = None
+
+
+NOT_MEASURED = Latencies()
+
+
+@dataclass(frozen=True)
 class Judgement:
     """The verdict, and a sentence for people."""
 
@@ -58,7 +81,14 @@ class Judgement:
     reason: str
 
 
-def judge(champion: ErrorSums, canary: ErrorSums, calls: Calls, waited_s: float, rule: Rule) -> Judgement:
+def judge(
+    champion: ErrorSums,
+    canary: ErrorSums,
+    calls: Calls,
+    waited_s: float,
+    rule: Rule,
+    latencies: Latencies = NOT_MEASURED,
+) -> Judgement:
     """What to do with a canary, by the errors of both sides on the requests since it got its share, `waited_s` ago.
 
     The rows of the two sides are others, so their WAPEs differ by chance too. Both have a standard error; only a difference of
@@ -67,6 +97,9 @@ def judge(champion: ErrorSums, canary: ErrorSums, calls: Calls, waited_s: float,
     if calls.failed > max(rule.failures, rule.failed_share * calls.asked):
         said = f"the canary failed {calls.failed} of {calls.asked} requests"
         return Judgement(Verdict.ROLL_BACK, said)
+    slow = _slow(latencies, rule)
+    if slow:
+        return Judgement(Verdict.ROLL_BACK, slow)
     compared = comparison(champion, canary)
     if min(champion.rows, canary.rows) >= min(rule.early_rows, rule.rows) and _is_worse(
         champion, canary, 1.0, rule, at_least=rule.clearly_worse
@@ -85,6 +118,19 @@ def comparison(champion: ErrorSums, canary: ErrorSums) -> str:
         f"WAPE {canary.wape:.1%} on {canary.rows} requested rows, "
         f"the champion's {champion.wape:.1%} on {champion.rows} of the same time"
     )
+
+
+def _slow(latencies: Latencies, rule: Rule) -> str:
+    """In what the canary is too slow beside the champion; empty where it is not, or one of them was not measured."""
+    if latencies.champion is None or latencies.canary is None:
+        return ""
+    for name, champion_s, canary_s in (
+        ("p95", latencies.champion.p95_s, latencies.canary.p95_s),
+        ("p99", latencies.champion.p99_s, latencies.canary.p99_s),
+    ):
+        if canary_s > max(rule.slow_s, rule.slower * champion_s):
+            return f"the canary is slow: its {name} is {canary_s:.3g} s, the champion's {champion_s:.3g} s"
+    return ""
 
 
 def _is_worse(

@@ -1,7 +1,10 @@
-"""What `pedalflow rollout` does: checks the release, rolls it out (`serving.rolling_out`) and says what it came to."""
+"""What `pedalflow rollout` does: checks the release, rolls it out on the servers here (`serving.rolling_out`) or on a cluster
+(`serving.cluster`), and says what it came to.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -17,10 +20,15 @@ from pedalflow.lock import exclusive
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
 from pedalflow.workspace import Workspace
+from serving.cluster.pace import USUAL_PACE, Pace
 from serving.rolling_out import Promote, Trial, rolled_out
 from serving.rollout import Rule
 from serving.served import load_served
 
+CLUSTER_ONLY = (
+    *("namespace", "context", "prometheus", "release_uri", "checksum"),
+    *("steps", "hold_s", "available_s", "no_registry"),
+)
 PROMOTED_WITHIN_S = 600.0  # a training may be at work, which a promotion waits for
 
 
@@ -52,12 +60,19 @@ def promote_by_registry(workspace: Workspace, release: str) -> None:
         raise RunFailed(f"{release} was not promoted: {said}")
 
 
-def main(argv: list[str], promote: Promote = promote_by_registry) -> int:
+def main(argv: list[str], promote: Promote = promote_by_registry, pace: Pace = USUAL_PACE) -> int:
     """Run `pedalflow rollout` with the given arguments; returns the exit code."""
     arguments = options.parse("rollout", argv)
     silence(verbose=arguments.verbose)
     workspace, progress = Workspace(arguments.workspace), Progress(sys.stderr)
     rule = Rule(rows=arguments.canary_rows, patience_s=arguments.patience_s)
+    if arguments.cluster:
+        from serving.cluster.command import (
+            rolled_out_on_cluster,
+        )  # the cluster's client takes a while to import
+
+        return rolled_out_on_cluster(arguments, workspace, rule, promote, progress.say, pace)
+    _check_local(arguments)
     with progress.step("checking the release"):
         pointer = candidate(workspace, arguments.release)
     busy = f"another rollout is at work in {workspace.root}; wait until it is over"
@@ -66,6 +81,16 @@ def main(argv: list[str], promote: Promote = promote_by_registry) -> int:
         record = rolled_out(trial)
     print(record.to_json() if arguments.json else f"{record.release} is {record.outcome}: {record.reason}")
     return 0
+
+
+def _check_local(arguments: argparse.Namespace) -> None:
+    """Raises SettingsError where no release is named, or an option is given that servers on this machine know nothing of."""
+    if arguments.release is None:
+        raise SettingsError("name the release to roll out, such as r-ac5bb310e003")
+    given = [name for name in CLUSTER_ONLY if getattr(arguments, name) is not None]
+    if given:
+        options_ = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise SettingsError(f"{options_} counts on a cluster only; add --cluster, or leave it out")
 
 
 def candidate(workspace: Workspace, wanted: str) -> Pointer:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pedalflow.whole_files import write_whole
 from serving.error_sums import ErrorSums
-from serving.rollout import Calls, Rule
+from serving.rollout import NOT_MEASURED, Calls, Latencies, Rule
 
 PROMOTED, ROLLED_BACK, FAILED = "promoted", "rolled back", "failed"
 
@@ -44,6 +44,7 @@ class RolloutRecord:
         canary: the release on trial, and its errors.
         percent: its share of the requests; 0 where nothing served.
         calls: the requests that it was asked.
+        latencies: how long either side took to answer, where that was measured.
         rule: what it had to show.
         times: when what happened, in seconds since 1970: started, shared (it got its share), decided, finished.
     """
@@ -55,6 +56,7 @@ class RolloutRecord:
     canary: Side
     percent: float = 0.0
     calls: Calls = field(default_factory=Calls)
+    latencies: Latencies = NOT_MEASURED
     rule: Rule = field(default_factory=Rule)
     times: Mapping[str, float] = field(default_factory=dict)
 

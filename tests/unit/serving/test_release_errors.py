@@ -82,6 +82,26 @@ def test_labels_count_once_and_only_where_they_fit(here: Sending) -> None:
     assert shown(here)[CANARY]["rows"] == 1
 
 
+def test_the_sums_are_metrics_that_outlive_a_restart(tmp_path: Path, release: Release) -> None:
+    with sending(tmp_path, release.folder) as here:
+        send(here, "a", CANARY, [12.0, 16.0], [10.0, 20.0])
+    with sending(tmp_path, release.folder) as here:
+        send(here, "b", CANARY, [36.0], [30.0])
+        shown = {
+            name: here.metric(f'pedalflow_error_sums{{release="{CANARY}",sum="{name}"}}')
+            for name in ("rows", "labels", "absolute", "squared")
+        }
+    assert shown == {"rows": 3, "labels": 60, "absolute": 12, "squared": 56}
+
+
+def test_the_sums_of_few_releases_are_metrics_whoever_else_answered(here: Sending) -> None:
+    for number in range(12):
+        send(here, f"a{number}", f"r-{number}", [12.0], [10.0], f"2026-01-31T12:{number:02d}:00Z")
+    text = here.service.metrics().decode()
+    assert text.count('sum="rows"') == 8
+    assert 'release="r-11"' in text and 'release="r-3"' not in text
+
+
 @pytest.mark.parametrize("name", ["", "r" * 65])
 def test_a_name_that_can_be_no_releases_is_left_out(here: Sending, name: str) -> None:
     send(here, "a", name, [12.0], [10.0])

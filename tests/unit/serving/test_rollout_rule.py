@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from serving.error_sums import ErrorSums, error_sums
-from serving.rollout import Calls, Rule, Verdict, judge
+from serving.rollout import Calls, Latencies, Latency, Rule, Verdict, judge
 
 RULE = Rule()
 FINE = Calls(asked=500)
@@ -50,6 +50,24 @@ def test_the_verdict(
     judgement = judge(champion, canary, calls, waited_s, RULE)
     assert judgement.verdict is verdict
     assert said in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("champion", "canary", "verdict"),
+    [
+        (Latency(0.05, 0.10), Latency(0.11, 0.12), Verdict.ROLL_BACK),  # p95 is above twice, and above 0.1 s
+        (Latency(0.05, 0.10), Latency(0.10, 0.20), Verdict.PROMOTE),
+        (Latency(0.05, 0.10), Latency(0.06, 0.21), Verdict.ROLL_BACK),  # p99
+        (Latency(0.01, 0.02), Latency(0.09, 0.10), Verdict.PROMOTE),  # nobody minds
+        (None, Latency(5.0, 9.0), Verdict.PROMOTE),
+        (Latency(0.05, 0.10), None, Verdict.PROMOTE),
+    ],
+)
+def test_a_canary_may_be_somewhat_slower(
+    champion: Latency | None, canary: Latency | None, verdict: Verdict
+) -> None:
+    judgement = judge(side(300, 0.3), side(72, 0.2), FINE, 10.0, RULE, Latencies(champion, canary))
+    assert judgement.verdict is verdict
 
 
 def rolled_back(ratio: float, trials: int = 200) -> float:
