@@ -1,0 +1,195 @@
+"""Every overlay and every component that docs/manifests.md names renders and passes; what a component changes, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.samples.rendered_manifests import SCHEMAS_FOLDER, body, container, made, predictor, rendered
+from tools import manifests
+from tools.manifest_rules.expected import VARIANTS
+from tools.manifest_rules.objects import Bundle
+from tools.manifest_rules.rendering import ROOT, NotRendered, Rendering
+from tools.manifest_rules.schemas import SchemasMissing
+
+OVERLAYS = ("local", "staging", "production")
+needs_schemas = pytest.mark.skipif(
+    not SCHEMAS_FOLDER.is_dir(), reason=f"{SCHEMAS_FOLDER} does not exist; `make schemas` makes it"
+)
+
+
+@needs_schemas
+@pytest.mark.parametrize("wish", list(manifests.renderings()), ids=lambda wish: wish.name)
+def test_a_rendering_passes_every_check(wish: Rendering) -> None:
+    assert manifests.check(made(wish), SCHEMAS_FOLDER) == []
+
+
+def test_every_overlay_is_rendered() -> None:
+    assert {wish.name for wish in manifests.renderings()} >= set(OVERLAYS)
+
+
+def test_the_page_names_every_variant_and_every_component_of_serving_is_one() -> None:
+    page = (ROOT / "docs" / "manifests.md").read_text(encoding="utf-8")
+    named = set(
+        re.findall(r"^\| `([a-z-]+)` \|", page.partition("## Variants")[2].partition("\n## ")[0], re.M)
+    )
+    assert named == {variant.component for variant in VARIANTS}
+    assert all((ROOT / "k8s" / "components" / name).is_dir() for name in named)
+
+
+def test_a_kustomization_that_cannot_be_rendered_says_why(tmp_path: Path) -> None:
+    with pytest.raises(NotRendered, match="nowhere"):
+        made(Rendering("broken", tmp_path / "nowhere"))
+
+
+def test_missing_schemas_are_no_pass(tmp_path: Path) -> None:
+    with pytest.raises(SchemasMissing, match="make schemas"):
+        manifests.check(rendered("local"), tmp_path / "nowhere")
+
+
+@needs_schemas
+def test_the_command_writes_what_it_rendered_and_says_what_is_wrong_as_json(capsys: Any) -> None:
+    # when
+    code = manifests.main(["--only", "local", "--json"])
+    # then
+    assert (code, json.loads(capsys.readouterr().out)) == (0, {"local": []})
+    assert "kind: SeldonDeployment" in (ROOT / "build" / "manifests" / "local.yaml").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_an_unknown_rendering_is_refused(capsys: Any) -> None:
+    assert manifests.main(["--only", "moon"]) == 2
+    assert "there is no moon" in capsys.readouterr().err
+
+
+# What a component changes
+
+
+@pytest.mark.parametrize(
+    "component, name, shares",
+    [("canary", "canary", {"main": 90, "canary": 10}), ("ab-test", "b", {"main": 50, "b": 50})],
+)
+def test_a_second_predictor_is_main_in_all_but_release_and_share(
+    component: str, name: str, shares: dict[str, int]
+) -> None:
+    bundle = rendered("production", component)
+    # then
+    predictors = body(bundle, "SeldonDeployment", "pedalflow")["spec"]["predictors"]
+    assert {one["name"]: one["traffic"] for one in predictors} == shares
+    for part in ("graph", "componentSpecs", "svcOrchSpec"):
+        assert predictor(bundle, name)[part] == predictor(bundle, "main")[part]
+
+
+def test_a_shadow_gets_every_request_main_answers_them_and_no_detector_hears_of_them_twice() -> None:
+    bundle = rendered("production", "shadow")
+    for name in ("requests-to-drift", "requests-to-collector"):
+        assert {"not": {"exact": {"endpoint": "shadow"}}} in body(bundle, "Trigger", name)["spec"]["filters"]
+    assert predictor(bundle, "shadow")["shadow"] is True
+    assert predictor(bundle, "main")["traffic"] == 100
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_second_release_reaches_the_canary_alone(overlay: str) -> None:
+    # given an overlay whose second release has been written
+    bundle = made_with_second_release(overlay, "r-123456789abc")
+    # then
+    assert predictor(bundle, "canary")["annotations"]["pedalflow.dev/release"] == "r-123456789abc"
+    assert "r-123456789abc" not in json.dumps(predictor(bundle, "main"))
+    variables = [
+        variable.get("value")
+        for one in predictor(bundle, "canary")["componentSpecs"][0]["spec"]["initContainers"]
+        for variable in one["env"]
+    ]
+    assert variables == [
+        "s3://pipelines/releases/r-123456789abc",
+        "r-123456789abc",
+        "123456789abc" + "0" * 52,
+    ]
+
+
+def made_with_second_release(overlay: str, name: str) -> Bundle:
+    """The serving part of an overlay, as a copy in which the ConfigMap names another release, with a canary."""
+    with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="second-") as folder:
+        copy = Path(folder) / "k8s"
+        shutil.copytree(ROOT / "k8s", copy)
+        release = copy / "overlays" / overlay / "serving" / "second-release-configmap.yaml"
+        text = release.read_text(encoding="utf-8").replace("0" * 64, name[2:] + "0" * 52)
+        release.write_text(text.replace("r-" + "0" * 12, name), encoding="utf-8")
+        kustomization = copy / "overlays" / overlay / "serving" / "kustomization.yaml"
+        listed = kustomization.read_text(encoding="utf-8").replace(
+            "components/release\n", "components/release\n  - ../../../components/canary\n"
+        )
+        kustomization.write_text(listed, encoding="utf-8")
+        return made(Rendering("second", copy / "overlays" / overlay / "serving"))
+
+
+def test_grpc_starts_one_server_in_both_wrappers_and_changes_nothing_else() -> None:
+    plain, grpc = rendered("production"), rendered("production", "grpc")
+    changed = [
+        (before, after)
+        for before, after in zip(plain.objects, grpc.objects, strict=True)
+        if before.body != after.body
+    ]
+    assert [str(after) for _, after in changed] == ["SeldonDeployment pedalflow-serving/pedalflow"]
+    for name in ("outliers", "predictor"):
+        was, now = _env(container(plain, name)), _env(container(grpc, name))
+        assert (was.pop("GRPC_WORKERS"), now.pop("GRPC_WORKERS")) == ("0", "1")
+        assert was == now
+
+
+def test_keda_takes_the_place_of_the_autoscaler() -> None:
+    component = predictor(rendered("production", "keda"))["componentSpecs"][0]
+    assert "hpaSpec" not in component
+    assert {trigger["name"] for trigger in component["kedaSpec"]["triggers"]} == {
+        "request-rate",
+        "requests-in-flight",
+    }
+
+
+def test_without_knative_the_log_reaches_one_service_with_every_receiver() -> None:
+    bundle = rendered("production", "without-knative")
+    # then
+    assert not list(bundle.of("Broker", "Trigger"))
+    logger = predictor(bundle)["graph"]["children"][0]["logger"]
+    assert logger == {"mode": "all", "url": "http://drift.pedalflow-serving.svc.cluster.local/"}
+    arguments = container(bundle, "drift")["args"]
+    assert "--receivers=drift,concept,collector" in arguments
+    assert "--broker=http://triggers.pedalflow.svc.cluster.local/events/cloudevents" in arguments
+
+
+def test_cpu_only_keeps_serving_off_nodes_with_a_gpu() -> None:
+    bundle = rendered("local", "cpu-only")
+    kept = {
+        str(pod.owner)
+        for pod in bundle.pods
+        if "nvidia.com/gpu.present" in json.dumps(pod.spec.get("affinity", {}))
+    }
+    assert kept == {
+        f"{kind} pedalflow-serving/{name}"
+        for kind, name in (
+            ("SeldonDeployment", "pedalflow"),
+            ("StatefulSet", "drift"),
+            ("StatefulSet", "collector"),
+        )
+    }
+
+
+def test_the_prepackaged_server_is_beside_the_graph() -> None:
+    bundle = rendered("production", "prepackaged")
+    graph = predictor(bundle, "triton", "pedalflow-prepackaged")["graph"]
+    assert (graph["implementation"], graph["modelUri"]) == (
+        "TRITON_SERVER",
+        "s3://pipelines/triton/r-000000000000",
+    )
+    assert predictor(bundle) == predictor(rendered("production"))
+
+
+def _env(one: dict[str, Any]) -> dict[str, str]:
+    return {variable["name"]: variable.get("value", "") for variable in one["env"]}

@@ -1,0 +1,1 @@
+"""What `make manifests` holds the manifests to: `table.RULES` is the list."""
