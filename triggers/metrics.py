@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from triggers.errors import StoreFailed
 from triggers.events import Kind, Source
+from triggers.launchers.launcher import WORDS, State
 from triggers.policy import Action, Outcome
 from triggers.records import Depth
 
@@ -97,6 +98,12 @@ AT_WORK = Metric(f"{_NAME}runs_at_work", "gauge", (), "Runs that are being launc
 AT_WORK_SECONDS = Metric(
     f"{_NAME}run_at_work_seconds", "gauge", (), "Age of the run at work since its start; 0 where none is."
 )
+LAST_PROMOTION = Metric(
+    f"{_NAME}last_promotion_timestamp_seconds",
+    "gauge",
+    (),
+    "When a run last promoted a release, in seconds since 1970; not there before the first promotion.",
+)
 DATABASE_UP = Metric(f"{_NAME}database_up", "gauge", (), "1 where the database answers.")
 
 METRICS = (
@@ -114,8 +121,12 @@ METRICS = (
     QUEUE_OLDEST,
     AT_WORK,
     AT_WORK_SECONDS,
+    LAST_PROMOTION,
     DATABASE_UP,
 )
+_GAUGES = tuple(metric for metric in METRICS if metric.kind == "gauge")
+# Prometheus sees no growth in what was not there before, so what an alert watches for growth begins at 0.
+_OUTCOMES = (*WORDS, State.FAILED.value, State.CANCELED.value)
 
 
 class Metrics:
@@ -134,6 +145,8 @@ class Metrics:
         self._run = self._histogram(RUN_SECONDS)
         self._to_run = self._histogram(EVENT_TO_RUN_SECONDS)
         self._to_promotion = self._histogram(EVENT_TO_PROMOTION_SECONDS)
+        for outcome in _OUTCOMES:
+            self._runs.labels(outcome)
 
     def _counter(self, metric: Metric) -> Counter:
         return Counter(metric.name.removesuffix("_total"), metric.doc, metric.labels, registry=self.registry)
@@ -189,9 +202,7 @@ class _Queue(Collector):
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Named without asking the database, which may be down when the registry is made."""
-        return (
-            _gauge(metric) for metric in (QUEUE_DEPTH, QUEUE_OLDEST, AT_WORK, AT_WORK_SECONDS, DATABASE_UP)
-        )
+        return (_gauge(metric) for metric in _GAUGES)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
@@ -208,6 +219,8 @@ class _Queue(Collector):
         )
         yield _gauge(AT_WORK, ((), found.at_work))
         yield _gauge(AT_WORK_SECONDS, ((), self._age(found.at_work_since)))
+        promoted = found.promoted_last
+        yield _gauge(LAST_PROMOTION, *([((), promoted)] if promoted is not None else ()))
 
     def _age(self, since: float | None) -> float:
         return 0.0 if since is None else max(self._now() - since, 0.0)

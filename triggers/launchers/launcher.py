@@ -26,6 +26,7 @@ class State(str, enum.Enum):
 # What a run that is over came to.
 PROMOTED, REFUSED, UNCHANGED, CHALLENGER = "promoted", "refused", "unchanged", "challenger"
 ROLLED_BACK, DATA_REFUSED, DISPATCHED, DONE = "rolled back", "data refused", "dispatched", "done"
+WORDS = (PROMOTED, REFUSED, UNCHANGED, CHALLENGER, ROLLED_BACK, DATA_REFUSED, DISPATCHED, DONE)
 
 
 @dataclass(frozen=True)

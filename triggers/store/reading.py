@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from triggers.events import Kind
+from triggers.launchers.launcher import PROMOTED
 from triggers.policy import VERDICTS
 from triggers.records import AT_WORK, Depth, Phase, StoredEvent, StoredRun
 from triggers.store.rows import name, stored_event, stored_run
@@ -88,7 +90,8 @@ def depth(connection: Connection) -> Depth:
     undecided = connection.execute(select(func.count(), func.min(events.c.received)).where(UNDECIDED)).one()
     waiting = connection.execute(select(func.count(), func.min(runs.c.created)).where(WAITS)).one()
     at_work = connection.execute(select(func.count(), func.min(runs.c.started)).where(AT_WORK_NOW)).one()
-    return Depth(*undecided, *waiting, *at_work)
+    promoted_last = connection.scalar(select(func.max(runs.c.finished)).where(runs.c.outcome == PROMOTED))
+    return replace(Depth(*undecided, *waiting, *at_work), promoted_last=promoted_last)
 
 
 def newest_data_time(connection: Connection, latest: float) -> float:

@@ -39,9 +39,33 @@ def test_a_full_window_becomes_one_event_though_nothing_drifted(tmp_path: Path, 
         here.send_request("last", sample_rows(1, WINDOW - 1))
         (event,) = here.emitted(DRIFT)
         assert here.metric('pedalflow_drift_windows_total{drift="false"}') == 1
+        assert here.metric('pedalflow_drift_windows_total{drift="true"}') == 0
+        assert here.metric("pedalflow_drift_windows_agreeing") == 0
         assert here.metric("pedalflow_drift_window_rows") == 0
     assert event["data"]["is_drift"] == 0
     assert event["data"]["window"] == {"rows": WINDOW, "first": "2011-01-01", "last": "2011-01-08"}
+
+
+def test_how_many_of_the_last_three_windows_drift_is_known_after_a_restart_too(
+    tmp_path: Path, release: Release
+) -> None:
+    stuck = [{**row, "hum": 0.5} for row in sample_rows(2 * WINDOW)]
+    with sending(tmp_path, release.folder) as here:
+        here.send_request("stuck", stuck)
+        assert here.metric("pedalflow_drift_windows_agreeing") == 2
+    with sending(tmp_path, release.folder) as again:
+        again.send_request("sound", sample_rows(2 * WINDOW))
+        assert again.metric("pedalflow_drift_windows_agreeing") == 1
+        assert again.metric('pedalflow_drift_windows_total{drift="true"}') == 0
+
+
+def test_who_does_not_receive_does_not_count_the_failures_of_a_receiver(
+    tmp_path: Path, release: Release
+) -> None:
+    with sending(tmp_path, release.folder, receivers=("drift", "concept")) as here:
+        assert here.metric('pedalflow_event_receiver_failed_total{receiver="drift"}') == 0
+        with pytest.raises(AssertionError, match="no metric"):
+            here.metric('pedalflow_event_receiver_failed_total{receiver="collector"}')
 
 
 def test_the_verdict_is_that_of_the_detectors(tmp_path: Path, release: Release) -> None:

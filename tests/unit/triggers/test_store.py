@@ -181,6 +181,19 @@ def test_the_depth_says_since_when_a_run_is_at_work(store: Store) -> None:
     assert store.depth() == Depth(0, None, 0, None, 1, NOW - 7)
 
 
+@pytest.mark.parametrize(("outcome", "promoted"), [("promoted", NOW - 3), ("refused", None)])
+def test_the_depth_says_when_a_release_was_promoted_last(
+    store: Store, outcome: str, promoted: float | None
+) -> None:
+    choose(store, id := ask_for_run(store))
+    run = store.run(id)
+    assert run
+    seen = Seen(State.SUCCEEDED, outcome=outcome)
+    with store.turn() as connection:
+        assert changes.run_ended(connection, run, "me", Phase.SUCCEEDED, seen, NOW - 3, NOW)
+    assert store.depth().promoted_last == promoted
+
+
 def test_the_newest_time_of_data_is_known_up_to_a_limit(store: Store) -> None:
     assert store.newest_data_time(NOW) == 0.0
     store.accept([event(data_time=time) for time in (5.0, 9.0, 7.0, NOW * 1000)])
