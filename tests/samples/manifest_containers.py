@@ -84,14 +84,16 @@ def started(pod: Pod, container: Body, places: Mapping[str, Path], log: Path) ->
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends it as Kubernetes does, with SIGTERM to the first process alone. Raises AssertionError where anything outlives that."""
     process.terminate()
-    try:
-        process.wait(_GRACE_S)
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    until = time.monotonic() + _GRACE_S
+    while time.monotonic() < until:
+        process.poll()
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     raise AssertionError(f"not all processes ended within {_GRACE_S} s of SIGTERM")
 
 
