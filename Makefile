@@ -1,9 +1,11 @@
 # `make help` explains. Every target does its own set-up first; a set-up that is complete costs a fraction of a second.
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-serving-next bench setup locks clean
+.PHONY: help run test check test-serving-next bench images manifests schemas dashboards site setup locks clean
 SETUP := tools/python tools/setup.py
 ENVIRONMENTS ?=
 UPGRADE ?=
+ONLY ?=
+PUSH ?=
 
 help: ## this text
 	@echo "make TARGET, where TARGET is one of:"
@@ -32,6 +34,26 @@ bench: ## measure everything against the peers, and print the tables of docs/ben
 	@$(SETUP) dev pipelines serving triggers peers peers-mlserver
 	@.venv/dev/bin/pedalflow --workspace run loop --no-serve # whose releases are served and judged
 	@.venv/pipelines/bin/python -W ignore -m bench all
+
+images: ## build the container images (ONLY="serving triggers"; PUSH=registry.example.org/team pushes them)
+	@tools/python tools/images.py build $(ONLY) $(if $(PUSH),--push "$(PUSH)")
+
+manifests: ## render and check the manifests of k8s/ into build/manifests/
+	@$(SETUP) delivery
+	@.venv/delivery/bin/python -m tools.manifests
+
+schemas: ## fetch the vendors' CRDs and derive the schemas that `make manifests` validates with
+	@$(SETUP) delivery
+	@.venv/delivery/bin/python -m tools.schemas
+
+dashboards: ## write Grafana's dashboards anew from their tables
+	@$(SETUP) delivery
+	@.venv/delivery/bin/python -m tools.monitoring.dashboards
+
+site: ## build the docs as a site into build/site
+	@$(SETUP) delivery
+	@NO_MKDOCS_2_WARNING=1 .venv/delivery/bin/python -m mkdocs build --strict --quiet -f tools/site/mkdocs.yml
+	@echo "open build/site/index.html"
 
 setup: ## build the environments (all of them, or ENVIRONMENTS="pipelines serving")
 	@$(SETUP) $(ENVIRONMENTS)

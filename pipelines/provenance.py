@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -23,6 +24,10 @@ ENVIRONMENT = (
     "mlflow",
 )
 UNKNOWN = "unknown"
+IMAGE_COMMIT_VARIABLE = (
+    "PEDALFLOW_COMMIT"  # an image holds no git; its Dockerfile says what it was built from
+)
+DIRTY = "-dirty"
 
 
 def code_folders(use_case: str) -> tuple[str, ...]:
@@ -31,11 +36,19 @@ def code_folders(use_case: str) -> tuple[str, ...]:
 
 
 def commit(folders: tuple[str, ...]) -> tuple[str, bool]:
-    """The commit that is checked out, and whether the code in `folders` differs from it; `unknown` outside a git repository."""
+    """The commit that is checked out, and whether the code in `folders` differs from it.
+
+    Without a git repository it is the commit that the image was built from, and `unknown` where there is no image either.
+    """
     head = _git("rev-parse", "HEAD")
     if head is None:
-        return UNKNOWN, True
+        return _commit_of_image()
     return head, bool(_git("status", "--porcelain", "--", *folders))
+
+
+def _commit_of_image() -> tuple[str, bool]:
+    built_from = os.environ.get(IMAGE_COMMIT_VARIABLE, UNKNOWN)
+    return built_from.removesuffix(DIRTY), built_from == UNKNOWN or built_from.endswith(DIRTY)
 
 
 def environment() -> dict[str, str]:

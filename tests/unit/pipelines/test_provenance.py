@@ -55,6 +55,18 @@ def test_outside_git_the_commit_is_unknown_and_never_clean(
     assert provenance.commit(FOLDERS) == ("unknown", True)
 
 
+@pytest.mark.parametrize(
+    ("built_from", "commit"),
+    [("c0ffee", ("c0ffee", False)), ("c0ffee-dirty", ("c0ffee", True)), ("unknown", ("unknown", True))],
+)
+def test_in_an_image_the_commit_is_what_it_was_built_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built_from: str, commit: tuple[str, bool]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv(provenance.IMAGE_COMMIT_VARIABLE, built_from)
+    assert provenance.commit(FOLDERS) == commit
+
+
 def test_without_git_installed_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert provenance.commit(FOLDERS) == ("unknown", True)
