@@ -66,7 +66,6 @@ def connect(context: str | None) -> client.ApiClient:
         raise SettingsError(
             f"no cluster is known ({error}); look at $KUBECONFIG and --context, or run it in a pod with a service account"
         ) from error
-    _let_token_be_found(configuration)
     configuration.retries = False  # they are made here, where it is known what may be repeated
     return client.ApiClient(configuration)
 
@@ -78,20 +77,6 @@ def _load(configuration: client.Configuration, context: str | None) -> None:
         config.load_kube_config(files, context, configuration)
     else:
         config.load_incluster_config(configuration)
-
-
-def _let_token_be_found(configuration: client.Configuration) -> None:
-    """Version 36.0.0 of the client looks for the token under another name than its own loaders, and what renews it, put it."""
-    renew = configuration.refresh_api_key_hook
-
-    def renewed(changed: client.Configuration) -> None:
-        if renew is not None:
-            renew(changed)
-        changed.api_key["BearerToken"] = changed.api_key["authorization"]
-
-    if "authorization" in configuration.api_key:
-        configuration.refresh_api_key_hook = renewed
-        renewed(configuration)
 
 
 class Cluster:
