@@ -19,6 +19,7 @@ DEV312 = VENV / "dev312" / "bin"
 SERVING = VENV / "serving" / "bin"
 SERVING_NEXT = VENV / "serving-next" / "bin"
 TRIGGERS = VENV / "triggers" / "bin"
+DELIVERY = VENV / "delivery" / "bin"
 CODE = (
     "pedalflow",
     "bikeshare",
@@ -102,6 +103,12 @@ def unit_steps() -> list[Step]:
 
 def slow_steps() -> list[Step]:
     return [
+        Step(
+            "tests of workflows, images, manifests, alerts and docs",
+            _pytest(DELIVERY, "-rs", "tests/delivery"),
+            shows=True,
+        ),
+        Step("integration tests of images", _pytest(DELIVERY, "-rs", "tests/integration_images"), shows=True),
         Step(
             "integration tests of serving", _pytest(SERVING, "-rs", "tests/integration_serving"), shows=True
         ),
