@@ -19,8 +19,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def held() -> Iterator[Callable[[], None]]:
     """Holds Ctrl-C and SIGTERM back while the block runs.
 
-    Yields a function that raises KeyboardInterrupt if one has come; the end of the block does too. Python handles signals on
-    the main thread only, so on any other thread nothing is held and the function does nothing.
+    Yields a function that raises KeyboardInterrupt if one has come; the end of the block does too. A second one is not held. Python
+    handles signals on the main thread only, so on any other thread nothing is held and the function does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
@@ -28,6 +28,8 @@ def held() -> Iterator[Callable[[], None]]:
     came: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
+        if came:  # somebody insists: the piece of work may hang
+            raise KeyboardInterrupt
         came.append(number)
 
     def take() -> None:

@@ -203,7 +203,7 @@ def _run(command: List[str], log: Path) -> int:
 
 def explain(environment: Environment, said: str, log: Path) -> SetupError:
     """What uv said when it could not install, as one sentence that names the lock and the way out."""
-    named = " and ".join(f"requirements/{name}.txt" for name in environment.locks)
+    named = " and ".join(str(path.relative_to(ROOT)) for path in locks_of(environment).values())
     line = next(
         (
             text.strip(" ×├╰─▶")

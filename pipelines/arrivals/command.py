@@ -14,6 +14,7 @@ from pedalflow.quiet import silence
 from pedalflow.spans import Span
 from pedalflow.workspace import Workspace
 from pipelines.arrivals import door, quarantine
+from pipelines.arrivals.taking_in import ALREADY_KNOWN
 from pipelines.arrivals.violations import BatchRefused
 
 
@@ -33,13 +34,23 @@ def _arrive(arguments: argparse.Namespace, workspace: Workspace) -> int:
     try:
         span = door.arrive(workspace, arguments.file, _say, arguments.span)
     except BatchRefused as refused:
+        already = refused.report.broken[0].rule == ALREADY_KNOWN
         if arguments.json:
             folder = str(refused.quarantined) if refused.quarantined else None
             print(
                 json.dumps(
-                    {"accepted": False, "quarantine": folder, "report": refused.report.to_dict()}, indent=2
+                    {
+                        "accepted": False,
+                        "already_there": already,
+                        "quarantine": folder,
+                        "report": refused.report.to_dict(),
+                    },
+                    indent=2,
                 )
             )
+        if already:  # who delivers twice has done nothing wrong
+            _say(str(refused))
+            return 0
         raise
     if arguments.json:
         print(json.dumps({"accepted": True, "span": asdict(span)}, indent=2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pedalflow.columns import Role
 from pedalflow.errors import DataMissing
 from pedalflow.spans import SpanState
 from pedalflow.workspace import Workspace
+from pipelines.arrivals import command
 from pipelines.arrivals.door import arrive, list_spans, prepare
 from pipelines.arrivals.violations import BatchRefused
 
@@ -180,3 +182,14 @@ def test_part_of_the_other_columns_is_no_header(
     with pytest.raises(BatchRefused) as refused:
         arrive(workspace, as_file(rows, tmp_path))
     assert {found.rule for found in refused.value.report.broken} == {"column_missing"}
+
+
+def test_the_command_takes_a_second_delivery_for_no_error(
+    workspace: Workspace, january_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--workspace", str(workspace.root), "--json", "arrive", str(january_file)]
+    assert command.main(given) == 0
+    capsys.readouterr()
+    assert command.main(given) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["already_there"] is True and "as span 2" in said.err

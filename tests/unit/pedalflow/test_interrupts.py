@@ -22,6 +22,16 @@ def test_a_signal_is_raised_at_the_next_safe_place_and_not_before(number: signal
     assert reached == ["the end of the piece of work"]
 
 
+def test_whoever_insists_is_heard_at_once() -> None:
+    reached = []
+    with pytest.raises(KeyboardInterrupt), interrupts.held():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("after the first")
+        signal.raise_signal(signal.SIGINT)
+        reached.append("after the second")
+    assert reached == ["after the first"]
+
+
 def test_a_signal_during_the_last_piece_is_raised_at_the_end() -> None:
     with pytest.raises(KeyboardInterrupt), interrupts.held():
         signal.raise_signal(signal.SIGINT)
