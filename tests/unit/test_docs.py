@@ -43,3 +43,16 @@ def test_every_decision_is_in_the_index() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
     decisions = {path.name for path in ROOT.glob("docs/decisions/0*.md")}
     assert decisions == set(re.findall(r"\]\((0\d{3}[\w-]*\.md)\)", index))
+
+
+def test_every_type_of_event_is_documented() -> None:
+    """Those that are sent or read, wherever the code names one."""
+    rooms = ("serving", "triggers", "pipelines")
+    code = "\n".join(p.read_text(encoding="utf-8") for room in rooms for p in (ROOT / room).rglob("*.py"))
+    types = set(
+        re.findall(r'"((?:io\.seldon|io\.pedalflow|org\.kubeflow|google\.cloud)\.[a-z0-9.-]+)"', code)
+    )
+    sources = {name for name in types if not re.search(r"inference|feedback|completion|finalized", name)}
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert len(types - sources) > 8
+    assert {name for name in types - sources if name not in pages} == set()
