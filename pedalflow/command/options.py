@@ -174,6 +174,18 @@ def _compile(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="volume claim that releases are pushed to (default: pedalflow-releases)",
     )
+    parser.add_argument(
+        "--events-url",
+        type=_nowhere_or_events_address,
+        metavar="URL",
+        help="where a run says that it is over, such as http://triggers.pedalflow.svc.cluster.local/events/cloudevents "
+        "(default, and if empty: nowhere)",
+    )
+    parser.add_argument(
+        "--events-token-file",
+        metavar="FILE",
+        help="file in the run's container with the token for it (default: /var/run/secrets/pedalflow/cloudevents_token)",
+    )
 
 
 def _rehearse(parser: argparse.ArgumentParser) -> None:
@@ -257,6 +269,11 @@ def _submit(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="experiment that the run belongs to; made if it is missing (default: retraining)",
     )
+    parser.add_argument(
+        "--service-account",
+        metavar="NAME",
+        help="service account of Kubernetes that the run's pods use (else $PEDALFLOW_KFP_SERVICE_ACCOUNT, else the server's own)",
+    )
     key = parser.add_mutually_exclusive_group()
     key.add_argument(
         "--idempotency-key",
@@ -290,6 +307,12 @@ def _arguments_of_a_run(parser: argparse.ArgumentParser) -> None:
         default="newest",
         metavar="VERSION",
         help="name or id of the pipeline's version (default: newest)",
+    )
+    parser.add_argument(
+        "--as-deployed",
+        action="store_true",
+        help="run the version though this checkout holds other code: for data, drift and schedules, where the checkout may be ahead of "
+        "what is deployed, and for going back to an older version",
     )
     parser.add_argument(
         "--until-span",
@@ -417,7 +440,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--broker",
-        type=_broker,
+        type=_events_address,
         metavar="URL",
         help="post the detectors' events there, such as the triggers service (default: they are kept for /events)",
     )
@@ -429,7 +452,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _broker(text: str) -> str:
+def _events_address(text: str) -> str:
     """An address without credentials, which every user of the machine could read in the list of processes."""
     try:
         parts = urlsplit(text)
@@ -441,6 +464,11 @@ def _broker(text: str) -> str:
             "it is no address such as http://127.0.0.1:9100/events/cloudevents, without a user or password"
         )
     return text
+
+
+def _nowhere_or_events_address(text: str) -> str:
+    """The same, or an empty text."""
+    return _events_address(text) if text else ""
 
 
 def _percent(text: str) -> float:

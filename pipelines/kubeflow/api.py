@@ -36,10 +36,7 @@ class Api:
     def __init__(self, connection: Connection, timeout_s: float = TIMEOUT_S) -> None:
         self.connection = connection
         self._timeout_s = timeout_s
-        handlers: list[urllib.request.BaseHandler] = [_NoRedirections()]
-        if connection.host.startswith("https:"):
-            handlers.append(urllib.request.HTTPSHandler(context=_trusted(connection)))
-        self._opener = urllib.request.build_opener(*handlers)
+        self._opener = urllib.request.build_opener(_NoRedirections(), _way(connection))
 
     def get(self, doing: str, path: str, **query: str | int) -> Json:
         """Ask, several times where no answer comes. Values that are empty are not sent."""
@@ -92,6 +89,13 @@ class Api:
         if self.connection.token_file is None:
             return headers
         return {**headers, "Authorization": f"Bearer {read_token(self.connection.token_file)}"}
+
+
+def _way(connection: Connection) -> urllib.request.BaseHandler:
+    """A proxy sees nothing of what goes over https; over http it would read the token, so none is used."""
+    if connection.encrypted:
+        return urllib.request.HTTPSHandler(context=_trusted(connection))
+    return urllib.request.ProxyHandler({})
 
 
 def _trusted(connection: Connection) -> ssl.SSLContext:

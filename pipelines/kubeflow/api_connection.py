@@ -15,6 +15,7 @@ VARIABLES = {
     "token_file": "PEDALFLOW_KFP_TOKEN_FILE",
     "ca_file": "PEDALFLOW_KFP_CA_FILE",
 }
+ACCOUNT_VARIABLE = "PEDALFLOW_KFP_SERVICE_ACCOUNT"
 # What Kubeflow's own SDK looks for in a pod.
 POD_TOKEN_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"
 POD_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
@@ -39,12 +40,17 @@ class Connection:
 
     def __post_init__(self) -> None:
         _check_host(self.host)
-        if self.token_file and not _may_carry_a_token(self.host):
+        if self.token_file and not (self.encrypted or _stays_near(self.host)):
             raise SettingsError(
                 f"{self.host} would carry the token in the clear; use an https address, or a port-forward to localhost"
             )
         if self.ca_file and not self.ca_file.is_file():
             raise SettingsError(f"there is no file {self.ca_file}; give the authority's certificates as PEM")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the address is one of https, in capitals or not."""
+        return urlsplit(self.host).scheme == "https"
 
 
 def connection_of(
@@ -68,6 +74,11 @@ def connection_of(
     return Connection(
         given["host"].rstrip("/"), given["namespace"], _path(given["token_file"]), _path(given["ca_file"])
     )
+
+
+def account_of(options: Mapping[str, object], environment: Mapping[str, str]) -> str:
+    """The service account of a run's pods: what `options` give, else the environment's variable; empty for the server's own."""
+    return str(options.get("service_account") or environment.get(ACCOUNT_VARIABLE, ""))
 
 
 def read_token(file: Path) -> str:
@@ -106,9 +117,8 @@ def _check_host(host: str) -> None:
         )
 
 
-def _may_carry_a_token(host: str) -> bool:
-    parts = urlsplit(host)
-    return parts.scheme == "https" or parts.hostname in _HERE or _in_cluster(host)
+def _stays_near(host: str) -> bool:
+    return urlsplit(host).hostname in _HERE or _in_cluster(host)
 
 
 def _in_cluster(host: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from pedalflow.errors import SettingsError
 
 UNPUBLISHED = f"pedalflow-pipelines@sha256:{'0' * 64}"  # stands for an image that was not built yet
+EVENTS_SECRET = "/var/run/secrets/pedalflow"  # where the secret with the token for events is mounted
 _PINNED = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 
 
@@ -19,7 +20,8 @@ class Compilation:
 
     `image` is pinned by digest, because Kubeflow's cache key holds the image's name and not what is in it. `parameters` are the
     sections model, tuner, gates and detectors of `params.yaml`, complete. `storage` is the folder of the object store that holds
-    spans and releases, `pipeline_root` where artifacts go, `claim` the volume claim that releases are pushed to.
+    spans and releases, `pipeline_root` where artifacts go, `claim` the volume claim that releases are pushed to. `events_url` is where
+    a run's completion is posted, empty for nowhere, and `events_token_file` holds the token for it in the container.
 
     Raises:
         SettingsError: the image is not pinned by its digest.
@@ -36,6 +38,8 @@ class Compilation:
     storage: str = "minio://mlpipeline/pedalflow"
     pipeline_root: str = "minio://mlpipeline/v2/artifacts"
     claim: str = "pedalflow-releases"
+    events_url: str = ""
+    events_token_file: str = f"{EVENTS_SECRET}/cloudevents_token"
 
     def __post_init__(self) -> None:
         if not _PINNED.fullmatch(self.image):

@@ -36,6 +36,8 @@ def main(argv: list[str]) -> int:
         pipeline_root=arguments.pipeline_root,
         registry_uri=arguments.registry_uri,
         claim=arguments.claim,
+        events_url=arguments.events_url,
+        events_token_file=arguments.events_token_file,
     )
     began = time.monotonic()
     with progress.step("compiling"):
@@ -68,6 +70,8 @@ def compilation_of(
     pipeline_root: str | None = None,
     registry_uri: str | None = None,
     claim: str | None = None,
+    events_url: str | None = None,
+    events_token_file: str | None = None,
 ) -> Compilation:
     """The makings of the workspace's parameters and of the code that is checked out; None is for what the options left out."""
     from components.use_cases import load_function, load_use_case
@@ -75,7 +79,13 @@ def compilation_of(
     settings = read_settings(workspace.params)
     folders = provenance.code_folders(settings.use_case)
     commit, dirty = provenance.commit(folders)
-    chosen = {"storage": storage, "pipeline_root": pipeline_root, "claim": claim}
+    chosen = {
+        "storage": storage,
+        "pipeline_root": pipeline_root,
+        "claim": claim,
+        "events_url": events_url,
+        "events_token_file": events_token_file,
+    }
     return Compilation(
         use_case=settings.use_case,
         image=image,

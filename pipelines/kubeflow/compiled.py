@@ -61,8 +61,14 @@ class CompiledPipeline:
 
 def read_compiled(file: Path) -> CompiledPipeline:
     """Read and check a compiled file. Raises SettingsError where it is none, or holds what Kubeflow would not run."""
+    return read_with_content(file)[0]
+
+
+def read_with_content(file: Path) -> tuple[CompiledPipeline, bytes]:
+    """The same, with the bytes that were checked: the file is read once. Raises as `read_compiled`."""
     try:
-        documents = list(yaml.load_all(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+        content = file.read_bytes()
+        documents = list(yaml.load_all(content.decode(), Loader=yaml.CSafeLoader))
         pipeline = CompiledPipeline(documents[0], documents[1] if len(documents) > 1 else {})
         found = problems(pipeline.spec)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
@@ -72,7 +78,7 @@ def read_compiled(file: Path) -> CompiledPipeline:
         ) from error
     if found:
         raise SettingsError(f"{file} would not run on Kubeflow: {'; '.join(found)}")
-    return pipeline
+    return pipeline, content
 
 
 def read_assignments(pipeline: CompiledPipeline, texts: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pipelines.arrivals.window import fingerprint
 from pipelines.kubeflow.api_calls import Kubeflow, Version
 from pipelines.kubeflow.api_once import find_or_make
 from pipelines.kubeflow.compilation import UNPUBLISHED
-from pipelines.kubeflow.compiled import CompiledPipeline, read_compiled
+from pipelines.kubeflow.compiled import CompiledPipeline, read_with_content
 
 NO_DIGEST = f"@{UNPUBLISHED.partition('@')[2]}"
 LONGEST_TAG = 63
@@ -71,8 +71,8 @@ def candidate(file: Path, *, allow_dirty: bool) -> Candidate:
     Raises:
         SettingsError: it is no compiled pipeline, would not run on Kubeflow, names no published image, or comes from changed code.
     """
-    pipeline = read_compiled(file)
-    read = Candidate(file.read_bytes(), pipeline)
+    pipeline, content = read_with_content(file)
+    read = Candidate(content, pipeline)
     unpublished = [image for image in read.images if image.endswith(NO_DIGEST)]
     if unpublished:
         raise SettingsError(

@@ -15,7 +15,6 @@ from pipelines.kubeflow.compilation import Compilation
 STRING, INTEGER, DOUBLE, BOOLEAN = "STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN"
 HYPERPARAMETER = "model_"  # what the names of hyperparameters begin with
 MOUNT = "/mnt/pedalflow"  # where the claim for releases is mounted
-EVENTS_SECRET = "/var/run/secrets/pedalflow"
 SECTIONS = ("tuner", "gates", "detectors")
 Value = str | int | float | bool
 
@@ -124,13 +123,16 @@ def _places(made: Compilation) -> tuple[RootParameter, ...]:
         ),
         RootParameter("releases", STRING, "Folder that blessed releases are pushed to.", f"{MOUNT}/releases"),
         RootParameter(
-            "events_url", STRING, "Where the run's completion is posted as a CloudEvent; empty: nowhere.", ""
+            "events_url",
+            STRING,
+            "Where the run's completion is posted as a CloudEvent; empty: nowhere.",
+            made.events_url,
         ),
         RootParameter(
             "events_token_file",
             STRING,
             "File with the bearer token for it, if it exists.",
-            f"{EVENTS_SECRET}/cloudevents_token",
+            made.events_token_file,
         ),
     )
 

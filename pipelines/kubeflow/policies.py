@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.kubeflow.parameters import EVENTS_SECRET, MOUNT
+from pipelines.kubeflow.compilation import EVENTS_SECRET
+from pipelines.kubeflow.parameters import MOUNT
 
 MLFLOW_SECRET, TOKEN_SECRET = "pedalflow-mlflow", "pedalflow-events"
 SCRATCH = "4Gi"

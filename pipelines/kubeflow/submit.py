@@ -32,10 +32,13 @@ class Order:
     experiment: str
     version: Version
     arguments: Mapping[str, Any]
+    service_account: str = ""  # of the pods; empty for the server's own
 
     def body(self, experiment_id: str) -> Json:
         """The request for it."""
+        account = {"service_account": self.service_account} if self.service_account else {}
         return {
+            **account,
             "display_name": self.name,
             "experiment_id": experiment_id,
             "pipeline_version_reference": {
@@ -107,8 +110,9 @@ def _experiment(server: Kubeflow, name: str) -> str:
 
 
 def _same(there: Json, wanted: Json) -> bool:
-    """Whether a recurring run does what is wanted; a server adds fields of its own."""
-    return _what(there) == _what(wanted)
+    """Whether a recurring run does what is wanted. A server adds fields of its own, and its own account where none is named."""
+    account = wanted.get("service_account", there.get("service_account"))
+    return _what(there) == _what(wanted) and there.get("service_account") == account
 
 
 def _what(recurring: Json) -> tuple[Any, ...]:

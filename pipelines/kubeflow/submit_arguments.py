@@ -31,6 +31,7 @@ class Wish:
     spans_uri: str | None
     reason: str
     registry_uri: str | None
+    as_deployed: bool = False  # whatever code this checkout holds
 
 
 def deployed_version(server: Kubeflow, pipeline: str, wanted: str) -> Version:
@@ -54,14 +55,15 @@ def resolve(version: Version, workspace: Workspace, wish: Wish) -> dict[str, Any
     """The arguments of the run: what was typed, else what workspace and registry say. All else has defaults in the version, code too.
 
     Raises:
-        SettingsError: the version has no such parameter, is of other code than this checkout, or none of ours.
+        SettingsError: the version has no such parameter, is none of ours, or is of other code than this checkout, unless that is wished.
         RunFailed: the registry did not answer.
     """
     pipeline = CompiledPipeline(version.spec, {})
     typed = read_assignments(pipeline, wish.assignments)
     defaults = {name: found.get("defaultValue") for name, found in pipeline.parameters.items()}
     settings = read_settings(workspace.params)
-    _check_code(str(typed.get("code", _code(settings))), version, defaults)
+    code = defaults.get("code") if wish.as_deployed else _code(settings)
+    _check_code(str(typed.get("code", code)), version, defaults)
     found: dict[str, Any] = {"spans_uri": wish.spans_uri} if wish.spans_uri else {}
     if not typed.keys() & set(DATA):
         found |= data_arguments(window_of(workspace, wish.until_span, without_files=True))
@@ -71,6 +73,11 @@ def resolve(version: Version, workspace: Workspace, wish: Wish) -> dict[str, Any
     resolved = {**found, **typed}
     read_spans(str(complete(pipeline, resolved)["spans"]))
     return {name: value for name, value in resolved.items() if name != "code"}
+
+
+def commit_of(version: Version) -> str:
+    """The commit of the code that a version runs; `unknown` where it does not say one."""
+    return str(CompiledPipeline(version.spec, {}).parameters.get("commit", {}).get("defaultValue", "unknown"))
 
 
 def expected_files(arguments: Mapping[str, Any], version: Version) -> list[str]:
@@ -114,8 +121,7 @@ def _check_code(mine: str, version: Version, defaults: Mapping[str, Any]) -> Non
     if mine != defaults["code"]:
         raise SettingsError(
             f"version {version.name} runs the code of commit {str(defaults.get('commit'))[:12]}, and this checkout holds other code "
-            f"({mine[:12]}…); deploy this code, check that commit out, or start the version as it is with "
-            f"--param code={defaults['code']}"
+            f"({mine[:12]}…); deploy this code, check that commit out, or start the version as it is with --as-deployed"
         )
 
 

@@ -19,10 +19,11 @@ from pedalflow.quiet import silence
 from pedalflow.workspace import Workspace
 from pipelines.kubeflow.api import Api, Json
 from pipelines.kubeflow.api_calls import Kubeflow, Version
-from pipelines.kubeflow.api_connection import connection_of
+from pipelines.kubeflow.api_connection import account_of, connection_of
 from pipelines.kubeflow.submit import Order, Started, recur, run_name, six_fields, start
 from pipelines.kubeflow.submit_arguments import (
     Wish,
+    commit_of,
     deployed_version,
     expected_files,
     key_of,
@@ -44,6 +45,10 @@ def main(argv: list[str]) -> int:
     with progress.step("resolving what the run is made of"):
         version = deployed_version(server, asked.pipeline, asked.version)
         arguments = resolve(version, Workspace(asked.workspace), _wish(asked))
+    if asked.as_deployed:
+        progress.say(
+            f"version {version.name} runs as it was deployed, with the code of commit {commit_of(version)}"
+        )
     if asked.arguments_file:
         write_arguments(arguments, asked.arguments_file)
         _show(asked, {"arguments_file": str(asked.arguments_file), "arguments": arguments}, version)
@@ -65,7 +70,19 @@ def _check(asked: argparse.Namespace) -> None:
 
 
 def _wish(asked: argparse.Namespace) -> Wish:
-    return Wish(asked.until_span, tuple(asked.param), asked.spans_uri, asked.reason or "", asked.registry_uri)
+    return Wish(
+        asked.until_span,
+        tuple(asked.param),
+        asked.spans_uri,
+        asked.reason or "",
+        asked.registry_uri,
+        asked.as_deployed,
+    )
+
+
+def _order(asked: argparse.Namespace, key: str, version: Version, arguments: Mapping[str, Any]) -> Order:
+    account = account_of(vars(asked), os.environ)
+    return Order(run_name(asked.pipeline, key), asked.experiment, version, arguments, account)
 
 
 def _start(
@@ -78,9 +95,7 @@ def _start(
     key = asked.idempotency_key or key_of(version, arguments)
     if asked.again:
         key = f"{key}-{secrets.token_hex(4)}"
-    order = Order(
-        run_name(asked.pipeline, key), asked.experiment, version, {"idempotency_key": key, **arguments}
-    )
+    order = _order(asked, key, version, {"idempotency_key": key, **arguments})
     with progress.step(f"starting the run {order.name}"):
         started = start(server, order)
     if asked.wait:
@@ -114,11 +129,11 @@ def _recur(
     server: Kubeflow, asked: argparse.Namespace, version: Version, arguments: Mapping[str, Any]
 ) -> None:
     cron = six_fields(asked.recurring)
-    name = run_name(asked.pipeline, asked.idempotency_key or RECURRING)
-    started = recur(server, Order(name, asked.experiment, version, arguments), cron)
+    order = _order(asked, asked.idempotency_key or RECURRING, version, arguments)
+    started = recur(server, order, cron)
     facts = {
         "recurring_run": started.run["recurring_run_id"],
-        "name": name,
+        "name": order.name,
         "made": started.made,
         "cron": cron,
         "arguments": dict(arguments),

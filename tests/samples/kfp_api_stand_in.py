@@ -30,6 +30,7 @@ FINE, BREAK = (
     200,
     0,
 )  # among `failures`: answer well; do what was asked and close the connection without an answer
+ACCOUNT = {"service_account": "pipeline-runner"}  # what the real one fills in where none is named
 Thing = dict[str, Any]
 
 
@@ -198,7 +199,7 @@ class KfpApi:
         self._check_reference(body)
         if len(body["trigger"]["cron_schedule"]["cron"].split()) != 6:
             raise Fault(400, "Invalid input error: the cron schedule does not have six fields")
-        made = self._made(recurring_run_id="recurring", status="ENABLED", **body)
+        made = self._made(recurring_run_id="recurring", status="ENABLED", **{**ACCOUNT, **body})
         self.recurring_runs.append(made)
         return held_against_schema("V2beta1RecurringRun", made)
 
@@ -227,7 +228,7 @@ class KfpApi:
 
     def _make_run(self, body: Thing) -> Thing:
         self._check_reference(body)
-        made = self._made(run_id="run", state="PENDING", storage_state="AVAILABLE", **body)
+        made = self._made(run_id="run", state="PENDING", storage_state="AVAILABLE", **{**ACCOUNT, **body})
         self.runs.append(made)
         return held_against_schema("V2beta1Run", made)
 

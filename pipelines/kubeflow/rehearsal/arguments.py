@@ -13,11 +13,12 @@ from pipelines.kubeflow.rehearsal.store import ObjectStore
 
 
 def own_places(folder: Path) -> dict[str, Any]:
-    """A registry and a folder of releases that belong to the rehearsal alone, so it changes nothing that serves."""
+    """A registry and a folder of releases that belong to the rehearsal alone, so it changes nothing that serves; and nobody is told."""
     return {
         "registry_uri": f"sqlite:///{folder / 'mlflow.sqlite'}",
         "registry_artifacts": str(folder / "mlflow-artifacts"),
         "releases": str(folder / "releases"),
+        "events_url": "",
     }
 
 

@@ -143,6 +143,37 @@ def test_another_image_of_the_same_commit_is_another_version_and_the_newest_runs
     assert ok(deployed.submit("--json", *FIRST))["version_id"] == newest["version_id"]
 
 
+@pytest.mark.parametrize("named_by", ["version", "version_id"])
+def test_what_deploy_prints_is_what_submit_runs_though_a_newer_version_is_there(
+    commands: Commands, tmp_path: Path, named_by: str
+) -> None:
+    first = ok(commands.deploy("--json"))
+    newer = tmp_path / "newer.yaml"
+    newer.write_text(commands.file.read_text().replace("1" * 64, "2" * 64))
+    commands.file = newer
+    assert commands.deploy().code == 0
+    said = ok(commands.submit("--json", *FIRST, "--version", first[named_by]))
+    (run,) = commands.held("runs")
+    assert run["pipeline_version_reference"]["pipeline_version_id"] == first["version_id"]
+    assert (said["version"], said["version_id"]) == (first["version"], first["version_id"])
+
+
+def test_a_checkout_that_is_ahead_runs_what_is_deployed_when_it_is_told_to(
+    deployed: Commands, tmp_path: Path
+) -> None:
+    behind = tmp_path / "behind.yaml"
+    behind.write_text(deployed.file.read_text().replace(default(deployed, "code"), "e" * 64))
+    deployed.file = behind
+    assert deployed.deploy().code == 0
+    refused = deployed.submit(*FIRST)
+    assert (refused.code, "start the version as it is with --as-deployed" in refused.stderr) == (2, True)
+    done = deployed.submit("--json", *FIRST, "--as-deployed")
+    (run,) = deployed.held("runs")
+    assert ok(done)["run"] == run["run_id"]
+    assert f"with the code of commit {deployed.project.commit}\n" in done.stderr
+    assert "code" not in run["runtime_config"]["parameters"]
+
+
 @pytest.mark.parametrize(
     "failures",
     [
@@ -358,7 +389,12 @@ def test_a_schedule_is_one_recurring_run_however_often_it_is_asked_for(deployed:
 
 
 @pytest.mark.parametrize(
-    "change", [("--recurring", "0 4 * * *"), ("--recurring", "0 3 * * *", "--until-span", "1")]
+    "change",
+    [
+        ("--recurring", "0 4 * * *"),
+        ("--recurring", "0 3 * * *", "--until-span", "1"),
+        ("--recurring", "0 3 * * *", "--service-account", "trainer"),
+    ],
 )
 def test_a_changed_schedule_takes_the_place_of_the_old_one(
     deployed: Commands, change: tuple[str, ...]
@@ -367,6 +403,14 @@ def test_a_changed_schedule_takes_the_place_of_the_old_one(
     after = ok(deployed.submit("--json", *FIRST, *change))
     assert [r["recurring_run_id"] for r in deployed.held("recurring_runs")] == [after["recurring_run"]]
     assert after["recurring_run"] != before["recurring_run"]
+
+
+def test_a_run_and_a_schedule_have_the_account_that_is_named(deployed: Commands) -> None:
+    account = ("--service-account", "trainer")
+    assert deployed.submit(*FIRST, *account).code == 0
+    assert deployed.submit(*FIRST, *account, "--recurring", "0 3 * * *").code == 0
+    made = [*deployed.held("runs"), *deployed.held("recurring_runs")]
+    assert [thing["service_account"] for thing in made] == ["trainer", "trainer"]
 
 
 def test_the_arguments_file_has_what_the_triggers_need_and_starts_nothing(

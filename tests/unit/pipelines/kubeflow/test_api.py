@@ -183,6 +183,31 @@ def test_tls_trusts_the_given_authority_and_no_other(tmp_path: Path) -> None:
             look(Api(Connection(address)))
 
 
+def test_a_scheme_in_capitals_is_https_all_the_same(tmp_path: Path) -> None:
+    made = self_made(tmp_path)
+    with json_server(lambda asked: Told({"a": 1}), made.server) as address:
+        shouted = address.replace("https", "HTTPS")
+        assert look(Api(Connection(shouted, ca_file=made.authority))) == {"a": 1}
+
+
+def test_no_proxy_gets_a_token_in_the_clear(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    overheard: list[Asked] = []
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def proxied(request: Asked) -> Told:
+        overheard.append(request)
+        return Told({"of": "the proxy"})
+
+    with json_server(proxied) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        with answering(Told({"a": 1}), token_file=file) as (server, asked):
+            assert look(server) == {"a": 1}
+    assert (len(asked), overheard) == (1, [])
+
+
 def test_a_file_that_holds_no_certificates_is_named(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     with pytest.raises(SettingsError, match=r"ca\.pem holds no certificates"):

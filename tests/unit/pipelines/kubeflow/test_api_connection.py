@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pedalflow.errors import SettingsError
-from pipelines.kubeflow.api_connection import POD_HOST, Connection, connection_of
+from pipelines.kubeflow.api_connection import POD_HOST, Connection, account_of, connection_of
 
 NOWHERE = Path("/nowhere")
 ENVIRONMENT = {
@@ -107,6 +107,7 @@ def test_what_is_no_address_is_refused_and_not_repeated(host: str) -> None:
     ("host", "may"),
     [
         ("https://kubeflow.example.org", True),
+        ("HTTPS://kubeflow.example.org", True),
         ("http://localhost:8888", True),
         ("http://127.0.0.1:8888", True),
         ("http://[::1]:8888", True),
@@ -122,6 +123,17 @@ def test_a_token_is_not_sent_in_the_clear_through_a_network(host: str, may: bool
         return
     with pytest.raises(SettingsError, match="in the clear; use an https address"):
         found({"host": host, "token_file": "/token"})
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "account"),
+    [("mine", "env", "mine"), (None, "env", "env"), (None, "", ""), (None, None, "")],
+)
+def test_the_account_of_a_run_is_the_options_then_the_environments(
+    option: str | None, variable: str | None, account: str
+) -> None:
+    environment = {} if variable is None else {"PEDALFLOW_KFP_SERVICE_ACCOUNT": variable}
+    assert account_of({"service_account": option}, environment) == account
 
 
 def test_a_missing_file_of_certificates_is_named() -> None:

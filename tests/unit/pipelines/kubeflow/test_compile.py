@@ -156,6 +156,14 @@ def test_every_parameter_has_a_kind_a_description_and_all_but_the_data_a_default
     assert declared["dirty"]["parameterType"] == "BOOLEAN"
 
 
+def test_a_run_of_the_file_says_where_it_was_compiled_to_that_it_is_over() -> None:
+    door, token = "http://triggers.pedalflow.svc.cluster.local/events/cloudevents", "/secrets/token"
+    told = replace(MAKINGS, events_url=door, events_token_file=token)
+    parameters = compile_pipeline(told)[0]["root"]["inputDefinitions"]["parameters"]
+    assert parameters["events_url"]["defaultValue"] == door
+    assert parameters["events_token_file"]["defaultValue"] == token
+
+
 @pytest.mark.parametrize(
     ("name", "section"), [("tuner", TunerSettings), ("gates", GateSettings), ("detectors", DetectorSettings)]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def version(text: str, write: Write) -> str:
 def test_a_compiled_file_says_what_it_is_made_of() -> None:
     read = candidate(GOLDEN, allow_dirty=False)
     assert (read.commit, read.dirty, read.images) == (MAKINGS.commit, False, (MAKINGS.image,))
+    assert read.content == GOLDEN.read_bytes()
+
+
+def test_what_is_uploaded_is_what_was_checked_because_it_is_read_once() -> None:
+    with subprocess.Popen(
+        ["cat", str(GOLDEN)], stdout=subprocess.PIPE
+    ) as once:  # a second reading finds nothing
+        assert once.stdout
+        read = candidate(Path(f"/dev/fd/{once.stdout.fileno()}"), allow_dirty=False)
     assert read.content == GOLDEN.read_bytes()
 
 

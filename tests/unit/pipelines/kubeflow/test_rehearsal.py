@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from pedalflow.command import options
 from pedalflow.errors import SettingsError
+from pedalflow.workspace import Workspace
+from pipelines.kubeflow import rehearse_command
 from pipelines.kubeflow.compiled import CompiledPipeline, complete, read_assignments, read_compiled
 from pipelines.kubeflow.entrypoint import ROOT_VARIABLE
 from pipelines.kubeflow.places import LauncherFolders
@@ -367,6 +370,20 @@ def test_what_is_no_compiled_pipeline_is_refused(text: str, tmp_path: Path) -> N
     (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match="no compiled pipeline"):
         read_compiled(tmp_path / "x.yaml")
+
+
+def test_a_rehearsal_tells_nobody_that_it_is_over_unless_it_is_asked_to(tmp_path: Path) -> None:
+    pipeline = read_compiled(GOLDEN)
+    pipeline.parameters["events_url"]["defaultValue"] = "http://triggers.example.org/events/cloudevents"
+    data = ("--param", "spans=[]", "--param", "first_evaluation_day=2011-12-18")
+    place = (Workspace(tmp_path), ObjectStore(tmp_path / "store"), tmp_path)
+
+    def events_url(*more: str) -> Any:
+        asked = options.parse("rehearse", ["pedalflow.yaml", *data, *more])
+        return rehearse_command._values(pipeline, asked, *place)["events_url"]
+
+    assert events_url() == ""
+    assert events_url("--param", "events_url=http://127.0.0.1:9") == "http://127.0.0.1:9"
 
 
 def test_a_compiled_file_with_what_does_not_run_is_refused(tmp_path: Path) -> None:

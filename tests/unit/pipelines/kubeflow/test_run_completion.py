@@ -120,3 +120,12 @@ def test_an_event_that_is_not_taken_fails_the_task_and_says_no_token() -> None:
 def test_an_address_where_nobody_listens_fails_the_task() -> None:
     with pytest.raises(RunFailed, match="could not be told"):
         post(completion(FAILED, RUN), "http://127.0.0.1:9/none", None)
+
+
+def test_the_token_goes_through_no_proxy_that_could_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody listens there
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Receiver() as receiver:
+        post({"id": "1"}, receiver.url, "secret")
+    assert receiver.body == {"id": "1"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,24 @@ import pytest
 import yaml
 
 from pedalflow.errors import PedalflowError, RunCanceled, RunFailed, RunUnfinished, SettingsError
+from pedalflow.workspace import Workspace
 from pipelines.kubeflow import submit_wait
 from pipelines.kubeflow.api_calls import Version
 from pipelines.kubeflow.api_errors import TryLater
 from pipelines.kubeflow.arguments import champion_arguments
-from pipelines.kubeflow.submit import run_name, six_fields
-from pipelines.kubeflow.submit_arguments import expected_files, key_of, write_arguments
+from pipelines.kubeflow.submit import Order, Started, recur, run_name, six_fields, start
+from pipelines.kubeflow.submit_arguments import (
+    Wish,
+    commit_of,
+    expected_files,
+    key_of,
+    resolve,
+    write_arguments,
+)
 from pipelines.kubeflow.submit_wait import changes, failure
-from tests.samples.compiled_golden import GOLDEN
+from tests.samples.compiled_golden import GOLDEN, MAKINGS
 
+ROOT = Path(__file__).resolve().parents[4]
 SPEC = next(yaml.load_all(GOLDEN.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
 VERSION = Version("pipeline-1", "version-2", "cccccccccccc-1", SPEC)
 SPAN = {
@@ -31,6 +42,9 @@ SPAN = {
     "file": "span-01.csv",
 }
 ARGUMENTS = {"spans": json.dumps([SPAN]), "reason": "prices"}
+TYPED = (f"spans={json.dumps([SPAN])}", "first_evaluation_day=2011-12-18", "champion=")
+WISH = Wish(None, TYPED, None, "", None)
+ORDER = Order("pedalflow-recurring", "retraining", VERSION, ARGUMENTS)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +90,88 @@ def test_the_same_version_and_arguments_have_the_same_key_whatever_the_reason() 
 )
 def test_the_files_that_a_run_reads_are_named_with_their_hashes(uri: dict[str, str], folder: str) -> None:
     assert expected_files({**ARGUMENTS, **uri}, VERSION) == [f"{folder}/span-01.csv (md5 abc)"]
+
+
+def test_a_version_of_other_code_runs_only_as_it_was_deployed() -> None:
+    with pytest.raises(SettingsError, match=r"commit cccccccccccc, and this checkout holds .*--as-deployed"):
+        resolve(VERSION, Workspace(ROOT), WISH)
+    arguments = resolve(VERSION, Workspace(ROOT), replace(WISH, as_deployed=True))
+    assert arguments["first_evaluation_day"] == "2011-12-18"
+    assert "code" not in arguments, "the version's own default counts"
+
+
+def test_as_deployed_is_not_as_typed() -> None:
+    wish = replace(WISH, assignments=(*TYPED, "code=abc"), as_deployed=True)
+    with pytest.raises(SettingsError, match="this checkout holds other code"):
+        resolve(VERSION, Workspace(ROOT), wish)
+
+
+def test_a_version_that_is_none_of_ours_never_runs() -> None:
+    foreign = replace(VERSION, spec={"root": {"inputDefinitions": {"parameters": {}}}})
+    with pytest.raises(SettingsError, match="was not made by `pedalflow compile`"):
+        resolve(foreign, Workspace(ROOT), Wish(None, (), None, "", None, as_deployed=True))
+
+
+def test_a_version_says_the_commit_of_its_code() -> None:
+    assert commit_of(VERSION) == MAKINGS.commit
+    assert commit_of(replace(VERSION, spec={"root": {}})) == "unknown"
+
+
+class Schedules:
+    """A server that holds runs and recurring runs, and names an account where none was named."""
+
+    def __init__(self) -> None:
+        self.held: list[dict[str, Any]] = []
+        self.numbers = itertools.count()
+
+    def experiment(self, name: str) -> str:
+        return name
+
+    def run_named(self, experiment: str, name: str) -> None:
+        return None
+
+    def recurring_runs(self, experiment: str, name: str) -> list[dict[str, Any]]:
+        return list(self.held)
+
+    def make(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        identity = f"recurring-{next(self.numbers)}"
+        self.held.append({"service_account": "its-own", "recurring_run_id": identity, **body})
+        return self.held[-1]
+
+    make_run = make_recurring_run = make
+
+    def delete_recurring_run(self, identity: str) -> None:
+        self.held = [recurring for recurring in self.held if recurring["recurring_run_id"] != identity]
+
+    def recur(self, account: str) -> Started:
+        return recur(self, replace(ORDER, service_account=account), "0 0 3 * * *")  # type: ignore[arg-type]
+
+
+def accounts(server: Schedules) -> list[str]:
+    return [made["service_account"] for made in server.held]
+
+
+@pytest.mark.parametrize(("account", "has"), [("trainer", "trainer"), ("", "its-own")])
+def test_a_run_has_the_account_that_is_named_or_the_servers_own(account: str, has: str) -> None:
+    server = Schedules()
+    start(server, replace(ORDER, service_account=account))  # type: ignore[arg-type]
+    assert accounts(server) == [has]
+
+
+def test_a_schedule_with_another_account_takes_the_place_of_the_old_one() -> None:
+    server = Schedules()
+    assert [server.recur(account).made for account in ("", "trainer", "trainer", "other")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert accounts(server) == ["other"]
+
+
+def test_the_account_that_the_server_named_itself_is_no_other_one() -> None:
+    server = Schedules()
+    assert [server.recur("").made for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize(
