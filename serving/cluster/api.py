@@ -20,7 +20,17 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 
 from pedalflow.errors import ServingFailed, SettingsError
-from serving.cluster.deployment import GROUP, PLURAL, RELEASE, VERSION, Object, ReleaseAt, annotations_of
+from serving.cluster.availability import Pods, pods_with
+from serving.cluster.deployment import (
+    CHECKSUM,
+    GROUP,
+    PLURAL,
+    RELEASE,
+    VERSION,
+    Object,
+    ReleaseAt,
+    annotations_of,
+)
 from serving.cluster.pace import Pace
 
 FIELD_MANAGER = "pedalflow-rollout"
@@ -50,11 +60,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Follower:
-    """A Deployment (`deployment`) or StatefulSet (`stateful_set`) whose pods name the release that they work with."""
+    """A Deployment (`deployment`) or StatefulSet (`stateful_set`) whose pods name the release that they work with; those with it."""
 
     kind: str
     name: str
     release: str
+    pods: Pods
 
 
 def connect(context: str | None) -> client.ApiClient:
@@ -99,7 +110,12 @@ class Cluster:
             (kind, each) for kind in ("deployment", "stateful_set") for each in self._listed(kind)["items"]
         ]
         return [
-            Follower(kind, each["metadata"]["name"], annotations[RELEASE])
+            Follower(
+                kind,
+                each["metadata"]["name"],
+                annotations[RELEASE],
+                pods_with(each, annotations.get(CHECKSUM, "")),
+            )
             for kind, each in listed
             if RELEASE in (annotations := each["spec"]["template"]["metadata"].get("annotations") or {})
             and _OF_DEPLOYMENT not in (each["metadata"].get("labels") or {})

@@ -1,8 +1,8 @@
-"""Whether the pods of a predictor are all there with the release that it names. Pure.
+"""Whether the pods of a predictor, or of what serves beside it, are all there with the release that it names. Pure.
 
 Seldon's own `status.state` does not say for which version of the object it holds, and right after a change it still holds for the one
-before. The Deployments do say: Seldon copies the predictor's annotations into their pod template, and Kubernetes counts the pods of the
-newest template.
+before. The Deployments do say: Seldon copies the annotations of the predictor's component into their pod template, and Kubernetes counts
+the pods of the newest template.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def pods_of(deployment: Object, deployments: Sequence[Object], name: str) -> Pod
         return NOT_THERE
     found = with_version(deployments, version_of(one))
     checksum = release_of(one).checksum
-    counted = [_pods(each, checksum) for each in found]
+    counted = [pods_with(each, checksum) for each in found]
     if not counted:
         return NOT_THERE
     return Pods(
@@ -56,12 +56,12 @@ def with_version(deployments: Sequence[Object], version: str) -> list[Object]:
     return [each for each in deployments if (each["metadata"].get("labels") or {}).get(_VERSION) == version]
 
 
-def _pods(deployment: Object, checksum: str) -> Pods:
-    """Of one Deployment; those of an older template do not count."""
-    wanted = int(deployment["spec"].get("replicas", 1))
-    status = deployment.get("status") or {}
-    seen = int(status.get("observedGeneration", 0)) >= int(deployment["metadata"].get("generation", 1))
-    template = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+def pods_with(workload: Object, checksum: str) -> Pods:
+    """The pods of one Deployment or StatefulSet with this release; those of an older template do not count."""
+    wanted = int(workload["spec"].get("replicas", 1))
+    status = workload.get("status") or {}
+    seen = int(status.get("observedGeneration", 0)) >= int(workload["metadata"].get("generation", 1))
+    template = workload["spec"]["template"]["metadata"].get("annotations") or {}
     if not seen or template.get(CHECKSUM) != checksum:
         return Pods(False, 0, wanted)
     updated, all_pods, available = (

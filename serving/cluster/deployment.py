@@ -55,15 +55,26 @@ def main_of(deployment: Object) -> Object:
 
 
 def release_of(one: Object) -> ReleaseAt:
-    """Which release a predictor serves, by its annotations. Raises ServingFailed where they do not say."""
-    annotations = one.get("annotations") or {}
+    """Which release a predictor serves, by its pods' annotations. Raises ServingFailed where they do not say."""
+    annotations = pod_annotations(one)
     missing = [key for key in (RELEASE, CHECKSUM, URI) if not annotations.get(key)]
     if missing:
         raise ServingFailed(
-            f"predictor {one['name']} has no annotation {', '.join(missing)}, so nobody can tell which release it serves; "
-            "apply the manifests of k8s/ again"
+            f"predictor {one['name']} has no annotation {', '.join(missing)} at its first component, so nobody can tell which release "
+            "it serves; apply the manifests of k8s/ again"
         )
     return ReleaseAt(annotations[RELEASE], annotations[CHECKSUM], annotations[URI])
+
+
+def pod_annotations(one: Object) -> Mapping[str, str]:
+    """What a predictor's first component says of its pods.
+
+    A predictor's own annotations cannot name a release: Seldon's operator also makes keys of their values, and the API server refuses
+    a pod template whose annotation has an address for its key.
+    """
+    components = one.get("componentSpecs") or [{}]
+    annotations: Mapping[str, str] = (components[0].get("metadata") or {}).get("annotations") or {}
+    return annotations
 
 
 def annotations_of(release: ReleaseAt) -> dict[str, str]:
@@ -123,9 +134,9 @@ def without_canary(deployment: Object) -> Object:
 
 
 def _name_release(one: Object, release: ReleaseAt) -> None:
-    """Let a predictor name another release: in its annotations, and wherever its init containers name the old one themselves."""
+    """Let a predictor name another release: in its pods' annotations, and wherever its init containers name the old one themselves."""
     before = release_of(one)
-    one["annotations"] |= annotations_of(release)
+    one["componentSpecs"][0]["metadata"]["annotations"] |= annotations_of(release)
     renamed = [
         (before.uri, release.uri),
         (before.checksum, release.checksum),

@@ -54,7 +54,7 @@ class Register:
 
 @dataclass(frozen=True)
 class Follow:
-    """Let what works beside the graph take the release up, then finish."""
+    """Let what works beside the graph take the release up, wait for its pods, then finish."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pedalflow.errors import PedalflowError, RunFailed, ServingFailed, SettingsError
-from serving.cluster.api import Cluster, Seen
+from serving.cluster.api import Cluster, Follower, Seen
 from serving.cluster.availability import pods_of, with_version
 from serving.cluster.deployment import CANARY, MAIN, ReleaseAt, main_of, predictor, release_of, shares
 from serving.cluster.moves import (
@@ -209,14 +209,29 @@ def _registered(trial: ClusterTrial, situation: Situation) -> Move:
 
 
 def _followed(trial: ClusterTrial, situation: Situation) -> Move:
-    """Let everything that works with the champion take it up; what was told before stays untouched."""
-    release = situation.rollout.candidate
-    for follower in trial.cluster.followers():
-        if follower.release == release.release:
-            continue
-        if not trial.cluster.point(follower, release):
-            return Wait(f"{follower.name} is told of {release.release}")
-        trial.say(f"{follower.name} takes {release.release} up")
+    """Let everything that works with the champion take it up, and wait for its pods; what was told before stays untouched."""
+    release, followers = situation.rollout.candidate, trial.cluster.followers()
+    untold = [follower for follower in followers if follower.release != release.release]
+    for follower in untold:
+        if trial.cluster.point(follower, release):
+            trial.say(f"{follower.name} takes {release.release} up")
+    if untold:
+        return Wait(f"{untold[-1].name} is told of {release.release}")
+    return _awaited(trial, situation, followers)
+
+
+def _awaited(trial: ClusterTrial, situation: Situation, followers: list[Follower]) -> Move:
+    """The end once all of their pods are there; what does not come up is said, and holds no champion up for ever."""
+    late = "; ".join(f"{each.name}: {each.pods.said}" for each in followers if not each.pods.up)
+    if not late:
+        return finished(situation)
+    limit_s = trial.terms.available_s
+    if situation.now - situation.rollout.since <= limit_s:
+        return Wait(late)
+    trial.say(
+        f"warning: {situation.rollout.candidate.release} is the champion, but after {limit_s:g} s not everything works with it ({late}); "
+        f"look at the pods with: kubectl get pods -n {trial.cluster.namespace}"
+    )
     return finished(situation)
 
 

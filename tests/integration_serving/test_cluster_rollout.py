@@ -97,6 +97,28 @@ def test_where_main_does_not_come_up_with_it_everything_goes_back(good: World) -
     assert good.registry == []
 
 
+def test_it_is_over_only_when_the_pods_of_detectors_and_explainer_work_with_it(good: World) -> None:
+    seen = {}
+
+    def before_write(_: object) -> None:
+        if phase(good) == "following":
+            seen.update(good.cluster.coming)
+
+    good.cluster.looks, good.cluster.before_write = 5, before_write
+    assert good.rollout(good.new.name) == 0
+    assert seen == dict.fromkeys(good.cluster.followers, 0)
+
+
+def test_a_detector_that_does_not_come_up_is_said_and_holds_up_no_champion(
+    good: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good.cluster.stuck = {"drift"}
+    assert good.rollout("--available-s", "1", good.new.name) == 0
+    good.check_over(good.new)
+    said = capsys.readouterr().err
+    assert "warning" in said and "drift: 0 of 1 pods are ready" in said and "collector:" not in said
+
+
 def test_where_the_registry_refuses_everything_goes_back(
     good: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -327,7 +349,7 @@ def stop_at(good: World, wanted: str) -> None:
 
 def give_main_another_release(one: dict[str, Any]) -> None:
     other = ReleaseAt("r-aaaaaaaaaaaa", "a" * 64, "s3://pipelines/releases/r-aaaaaaaaaaaa")
-    one["spec"]["predictors"][0]["annotations"] = annotations_of(other)
+    one["spec"]["predictors"][0]["componentSpecs"][0]["metadata"]["annotations"] = annotations_of(other)
 
 
 def take_canary_away(one: dict[str, Any]) -> None:

@@ -99,6 +99,16 @@ def two_predictors_of_one_name(bundle: Bundle) -> None:
     predictor(bundle, "canary")["name"] = "main"
 
 
+@breaks("predictor-annotation")
+def an_address_that_seldon_would_make_a_key_of(bundle: Bundle) -> None:
+    _main(bundle)["annotations"] = {"pedalflow.dev/release-uri": "s3://pipelines/releases/r-000000000000"}
+
+
+@breaks("predictor-annotation")
+def a_checksum_that_is_too_long_for_a_key(bundle: Bundle) -> None:
+    _main(bundle)["annotations"] = {"pedalflow.dev/release-checksum": "0" * 64}
+
+
 @breaks("node-container")
 def a_node_without_its_container(bundle: Bundle) -> None:
     container(bundle, "outliers")["name"] = "detector"
@@ -132,12 +142,13 @@ def a_trigger_of_a_broker_that_is_not_there(bundle: Bundle) -> None:
 
 @breaks("release")
 def a_release_whose_checksum_is_another_ones(bundle: Bundle) -> None:
-    _main(bundle)["annotations"]["pedalflow.dev/release-checksum"] = "1" * 64
+    _main(bundle)["componentSpecs"][0]["metadata"]["annotations"]["pedalflow.dev/release-checksum"] = "1" * 64
 
 
 @breaks("release")
 def an_address_that_is_not_the_releases(bundle: Bundle) -> None:
-    _main(bundle)["annotations"]["pedalflow.dev/release-uri"] = "s3://pipelines/releases/newest"
+    annotations = _main(bundle)["componentSpecs"][0]["metadata"]["annotations"]
+    annotations["pedalflow.dev/release-uri"] = "s3://pipelines/releases/newest"
 
 
 @breaks("release")
@@ -288,7 +299,7 @@ def a_config_map_that_is_not_there(bundle: Bundle) -> None:
     container(bundle, "predictor")["envFrom"] = [{"configMapRef": {"name": "nothing"}}]
 
 
-@breaks("reference")
+@breaks("reference", "local")
 def a_secret_that_nobody_makes(bundle: Bundle) -> None:
     container(bundle, "fetch")["envFrom"][0]["secretRef"]["name"] = "nothing"
 
@@ -306,3 +317,8 @@ def an_account_that_is_not_there(bundle: Bundle) -> None:
 @breaks("reference")
 def a_subscriber_that_is_not_there(bundle: Bundle) -> None:
     body(bundle, "Trigger", "requests-to-drift")["spec"]["subscriber"]["ref"]["name"] = "nothing"
+
+
+@breaks("gateway")
+def a_route_at_a_gateway_that_is_not_there(bundle: Bundle) -> None:
+    body(bundle, "VirtualService", "explainer")["spec"]["gateways"] = ["istio-system/seldon-gateway"]

@@ -1,52 +1,50 @@
 """A stand-in for a cluster's API over real HTTP, with what a rollout asks of it: SeldonDeployments, Deployments, StatefulSets.
 
 It keeps versions and answers 409 as the API server does, holds what is written against the published schema (where that is there) and
-against the rules of Seldon's webhook, and does what Seldon's operator does: Deployments that come up after some looks, or never, and a
-routing that changes only once all of them are ready.
+against the rules of Seldon's webhook, and does what Seldon's operator does: Deployments that come up after some looks, or never, a
+routing that changes only once all of them are ready, and keys of annotations that are made of values, which no Deployment may have.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import jsonschema
-
-from serving.cluster.deployment import ReleaseAt, annotations_of, release_of
+from serving.cluster.deployment import CHECKSUM, RELEASE, URI, ReleaseAt, annotations_of
 from tests.samples.json_server import Asked, Told, json_server
+from tests.samples.seldon_stand_in import (
+    NAME,
+    NAMESPACE,
+    Fault,
+    Object,
+    check_admitted,
+    seldon_deployment,
+    template_annotations,
+)
 
-NAMESPACE, NAME = "pedalflow-serving", "pedalflow"
 TOKEN = "a-token-that-must-not-be-said"
 FINE, BREAK, BREAK_BEFORE = 200, 0, -1  # BREAK: do what was asked and close the connection without an answer
-ROOT = Path(__file__).parents[2]
-Object = dict[str, Any]
 Call = tuple[str, str, str]
-
-
-class Fault(Exception):
-    """An answer that is an error, with the reason that the API server gives."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.reason = status, reason
 
 
 @dataclass
 class Made:
-    """A Deployment that the operator made of a predictor."""
+    """A Deployment that the operator made of a predictor, by the annotations of its pods."""
 
-    checksum: str
+    annotations: dict[str, str]
     generation: int = 1
     observed: int = 1
     looks_left: int = 0
+
+    @property
+    def checksum(self) -> str:
+        """Of the release that it says."""
+        return self.annotations.get(CHECKSUM, "")
 
 
 @dataclass
@@ -56,6 +54,7 @@ class ClusterApi:
     Args:
         main: the release that serves.
         looks: after so many looks new pods are ready.
+        stuck: names of followers whose new pods never are.
         broken: checksums of releases whose pods never are.
         given_up: those of them on which Kubernetes gives up.
         failures: by number of the call, beginning with 1: a status, BREAK or BREAK_BEFORE.
@@ -67,6 +66,7 @@ class ClusterApi:
     looks: int = 2
     broken: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
     failures: dict[int, int] = field(default_factory=dict)
     before_write: Callable[[ClusterApi], None] = lambda _: None
     at_call: Callable[[int], object] = lambda _: None
@@ -76,6 +76,7 @@ class ClusterApi:
     routed: dict[str, int] = field(default_factory=lambda: {"main": 100})
     made: dict[str, Made] = field(default_factory=dict)
     followers: dict[str, ReleaseAt] = field(default_factory=dict)
+    coming: dict[str, int] = field(default_factory=dict)
     object: Object = field(default_factory=dict)
     _turn: threading.RLock = field(default_factory=threading.RLock)
 
@@ -143,7 +144,10 @@ class ClusterApi:
                 return {"kind": "List", "items": self._listed(kind, asked.query.get("labelSelector", ""))}
             case ("PATCH", "apis", "apps", "v1", "namespaces", _, kind, name):
                 annotations = asked.body["spec"]["template"]["metadata"]["annotations"]
-                self.followers[name] = release_of({"name": name, "annotations": annotations})
+                self.followers[name] = ReleaseAt(
+                    annotations[RELEASE], annotations[CHECKSUM], annotations[URI]
+                )
+                self.coming[name] = self.looks
                 return self._follower(kind, name)
         raise Fault(404, "NotFound", f"{asked.method} {asked.path} is not there")
 
@@ -178,14 +182,21 @@ class ClusterApi:
 
     def _reconcile(self, at_once: bool = False) -> None:
         """What Seldon's operator does between two looks."""
-        wanted = {one["name"]: release_of(one).checksum for one in self.object["spec"]["predictors"]}
-        for name, checksum in wanted.items():
+        try:
+            wanted = {
+                one["name"]: template_annotations(one, self.object)
+                for one in self.object["spec"]["predictors"]
+            }
+        except Fault as refused:
+            self._say("Failed", str(refused))
+            return
+        for name, given in wanted.items():
             one = self.made.get(name)
             if one is None:
-                self.made[name] = Made(checksum, looks_left=0 if at_once else self.looks)
-            elif one.checksum != checksum:
-                one.checksum, one.generation, one.looks_left = checksum, one.generation + 1, self.looks
-            elif one.looks_left and checksum not in self.broken | self.given_up:
+                self.made[name] = Made(given, looks_left=0 if at_once else self.looks)
+            elif one.annotations != given:
+                one.annotations, one.generation, one.looks_left = given, one.generation + 1, self.looks
+            elif one.looks_left and one.checksum not in self.broken | self.given_up:
                 one.looks_left -= 1
                 one.observed = one.generation
         ready = all(self.made[name].looks_left == 0 for name in wanted)
@@ -193,9 +204,12 @@ class ClusterApi:
             traffic = {one["name"]: one.get("traffic", 100) for one in self.object["spec"]["predictors"]}
             self.routed = traffic
             self.made = {name: one for name, one in self.made.items() if name in wanted}
-        state = "Available" if ready else "Creating"
-        if self.object["status"].get("state") != state:
-            self.object["status"]["state"] = state
+        self._say("Available" if ready else "Creating")
+
+    def _say(self, state: str, description: str = "") -> None:
+        status = {"state": state, **({"description": description} if description else {})}
+        if self.object["status"] != status:
+            self.object["status"] = status
             self._changed()
 
     def _listed(self, kind: str, selector: str) -> list[Object]:
@@ -207,77 +221,19 @@ class ClusterApi:
         return [*(made if kind == "deployments" else []), *(self._follower(kind, name) for name in own)]
 
     def _follower(self, kind: str, name: str) -> Object:
+        """As it is shown, with its one pod, which ends before the next one starts."""
         template = {"metadata": {"annotations": annotations_of(self.followers[name])}}
-        return {"kind": kind, "metadata": {"name": name}, "spec": {"template": template}}
-
-
-def seldon_deployment(main: ReleaseAt) -> Object:
-    """The object of the manifests, cut to what matters here."""
-    named = {"RELEASE_NAME": main.release, "RELEASE_CHECKSUM": main.checksum, "RELEASE_URI": main.uri}
-    environment = [{"name": name, "value": value} for name, value in named.items()]
-    predictor = {
-        "name": "main",
-        "traffic": 100,
-        "replicas": 2,
-        "annotations": annotations_of(main),
-        "labels": {"app.kubernetes.io/name": "pedalflow"},
-        "graph": {
-            "name": "outliers",
-            "type": "TRANSFORMER",
-            "children": [{"name": "predictor", "type": "MODEL"}],
-        },
-        "componentSpecs": [
-            {
-                "hpaSpec": {"minReplicas": 2, "maxReplicas": 6},
-                "spec": {
-                    "initContainers": [{"name": "fetch", "image": "fetch", "env": environment}],
-                    "containers": [{"name": "outliers", "image": "x"}, {"name": "predictor", "image": "x"}],
-                },
-            }
-        ],
-    }
-    return {
-        "apiVersion": "machinelearning.seldon.io/v1",
-        "kind": "SeldonDeployment",
-        "metadata": {
-            "name": NAME,
-            "namespace": NAMESPACE,
-            "annotations": {"kept": "as it is"},
-            "resourceVersion": "100",
-            "generation": 1,
-        },
-        "spec": {"predictors": [predictor]},
-        "status": {},
-    }
-
-
-def check_admitted(body: Object) -> None:
-    """Raises Fault where the schema or Seldon's webhook would refuse the object."""
-    schema = _schema()
-    if schema is not None:
-        try:
-            jsonschema.validate({**body, "status": body.get("status") or {}}, schema)
-        except jsonschema.ValidationError as error:
-            raise Fault(422, "Invalid", str(error.message)) from error
-    routed = [one for one in body["spec"]["predictors"] if not one.get("shadow")]
-    if len({one["name"] for one in routed}) != len(routed):
-        raise Fault(422, "Invalid", "Duplicate predictor name")
-    if len(routed) > 1 and sum(one.get("traffic", 0) for one in routed) != 100:
-        raise Fault(422, "Invalid", "Traffic must sum to 100 for multiple predictors")
-    if len(routed) == 1 and routed[0].get("traffic", 100) not in (0, 100):
-        raise Fault(422, "Invalid", "Traffic must sum to 100 for a single predictor when set")
-
-
-@lru_cache(maxsize=1)
-def _schema() -> Object | None:
-    """The published one, where `make manifests` finds it too; None where it is nowhere."""
-    said = os.environ.get("PEDALFLOW_CRD_SCHEMAS")
-    folders = [Path(said)] if said else [ROOT.parent / "shared" / "schemas", ROOT / "build" / "schemas"]
-    for path in (folder / "SeldonDeployment.json" for folder in folders):
-        if path.is_file():
-            schema: Object = json.loads(path.read_text(encoding="utf-8"))
-            return schema
-    return None
+        ready = not self.coming.get(name, 0)
+        if not ready and name not in self.stuck:
+            self.coming[name] -= 1
+        status = {
+            "observedGeneration": 1,
+            "replicas": 1,
+            "updatedReplicas": 1,
+            "availableReplicas": int(ready),
+        }
+        spec = {"replicas": 1, "template": template}
+        return {"kind": kind, "metadata": {"name": name, "generation": 1}, "spec": spec, "status": status}
 
 
 def _deployment(name: str, one: Made, cluster: ClusterApi) -> Object:
@@ -294,13 +250,12 @@ def _deployment(name: str, one: Made, cluster: ClusterApi) -> Object:
         message = 'ReplicaSet "pedalflow" has timed out progressing.'
         status["conditions"] = [{"type": "Progressing", "status": "False", "message": message}]
     labels = {"seldon-deployment-id": NAME, "version": name}
-    annotations = {"pedalflow.dev/release-checksum": one.checksum}
     return {
         "kind": "Deployment",
         "metadata": {"name": f"{NAME}-{name}-0-graph", "labels": labels, "generation": one.generation},
         "spec": {
             "replicas": replicas,
-            "template": {"metadata": {"labels": labels, "annotations": annotations}},
+            "template": {"metadata": {"labels": labels, "annotations": one.annotations}},
         },
         "status": status,
     }

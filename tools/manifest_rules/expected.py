@@ -58,6 +58,8 @@ VARIANTS = (
     Variant("without-knative"),
     Variant("canary", after=("without-knative",)),
     Variant("cpu-only", overlay="local"),
+    Variant("istio-gateway", overlay="local"),
+    Variant("google-release-store", overlay="local"),
     Variant("without-knative", overlay="local"),
     Variant("canary", overlay="local"),
 )

@@ -16,7 +16,7 @@ from kubernetes_validate.utils import SchemaNotFoundError, ValidationError
 from tools.manifest_rules.objects import Bundle, Finding, Object
 
 RULE = "schema"
-VERSION = "1.33.0"  # the oldest Kubernetes that docs/cluster.md supports
+VERSION = "1.34.0"  # the oldest Kubernetes that docs/cluster.md supports
 # The schemas of the folder, by group and kind: what is not named after its kind alone.
 FILES = {("serving.knative.dev", "Service"): "KnativeService.json"}
 # Kinds of others whose schemas are not in the folder. Only what the rules below say of every object is checked.

@@ -22,6 +22,12 @@ BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER"
 LOGGER_MODES = ("all", "request", "response")
 NAME, CHECKSUM, URI = (f"pedalflow.dev/release{suffix}" for suffix in ("", "-checksum", "-uri"))
 FETCH, VERIFY = "fetch", "verify"
+# An optional DNS name and `/`, then a name of at most 63 characters.
+_ANNOTATION_KEY = re.compile(
+    r"(?:(?=[^/]{1,253}/)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*/)?"
+    r"[a-z0-9](?:[-_.a-z0-9]{0,61}[a-z0-9])?",
+    re.IGNORECASE | re.ASCII,
+)
 RELEASE_ENV = {"RELEASE_NAME": NAME, "RELEASE_CHECKSUM": CHECKSUM, "RELEASE_URI": URI}
 
 
@@ -94,6 +100,18 @@ def predictor_names(rule: str, bundle: Bundle) -> Iterator[Finding]:
         for name, count in names.items():
             if count > 1:
                 yield found.finding(rule, f"{count} predictors are called {name}; give each its own name")
+
+
+def predictor_annotations(rule: str, bundle: Bundle) -> Iterator[Finding]:
+    """Where Seldon's operator adds its executor to a pod, it makes keys of the values of the predictor's annotations."""
+    for found, predictor in _predictors(bundle):
+        for key, value in (predictor.get("annotations") or {}).items():
+            if not _ANNOTATION_KEY.fullmatch(str(value)):
+                yield found.finding(
+                    rule,
+                    f"the annotation {key} of predictor {predictor.get('name')} is {value!r}, which cannot be a key of the pods' "
+                    "annotations, as Seldon makes of it; move it to the metadata of the first of componentSpecs",
+                )
 
 
 def node_container(rule: str, bundle: Bundle) -> Iterator[Finding]:

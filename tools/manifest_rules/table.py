@@ -75,6 +75,11 @@ RULES = (
     Rule("traffic", "the predictors that answer have 100 % of the traffic together", seldon.traffic),
     Rule("shadow", "at most one shadow, never alone", seldon.shadows),
     Rule("predictor-name", "predictors have different names", seldon.predictor_names),
+    Rule(
+        "predictor-annotation",
+        "the values of a predictor's own annotations could be keys, which Seldon makes of them",
+        seldon.predictor_annotations,
+    ),
     Rule("node-container", "every node has its container", seldon.node_container),
     Rule("logger", "loggers have a mode and an address, and stand at the model", seldon.logger),
     Rule("trigger-subscriber", "every Trigger has a subscriber and a broker", seldon.trigger_subscriber),
@@ -105,6 +110,7 @@ RULES = (
     Rule("monitor-selects", "monitors select what has the port", wiring.monitor_selects),
     Rule("address", "addresses in the cluster are Services with that port", wiring.address_exists),
     Rule("reference", "what is referred to exists", wiring.reference_exists),
+    Rule("gateway", "routes stand at a gateway that exists", wiring.gateway_exists),
 )
 
 

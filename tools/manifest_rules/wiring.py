@@ -231,6 +231,14 @@ def _keys(bundle: Bundle, kind: str, namespace: str, name: str) -> Mapping[str, 
     return None
 
 
+def gateway_exists(rule: str, bundle: Bundle) -> Iterator[Finding]:
+    for found in bundle.of("VirtualService"):
+        for gateway in found.spec.get("gateways") or []:
+            space, _, name = str(gateway).rpartition("/")
+            if not bundle.has("Gateway", space or found.namespace, name):
+                yield found.finding(rule, f"there is no Gateway {gateway}; name one that there is")
+
+
 def _binding(rule: str, bundle: Bundle, found: Object) -> Iterator[Finding]:
     role = found.body.get("roleRef") or {}
     space = found.namespace if role.get("kind") == "Role" else ""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 SERVER = "seldon_api_executor_server_requests_seconds"
 CLIENT = "seldon_api_executor_client_requests_seconds"
-PREDICTIONS = '{service="predictions"}'
+# By gRPC the service is the method's full name, so it is said what is no request for a prediction.
+PREDICTIONS = '{service!~"feedback|.*Feedback|status|metadata|explanations"}'
 
 
 @dataclass(frozen=True)

@@ -1,150 +1,24 @@
-"""The platform's manifests against the page that describes them, against the settings that the service reads, and against least rights."""
+"""The platform's manifests against the settings that the services read, against least rights, and against the pages that describe them."""
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.samples.cluster_page import PAGE, keys_of_secrets, table
 from tools import manifest_cost
-from tools.manifest_rules.flows import RECEIVER, SENDER, Flow, closed_namespaces, flows, half_open
-from tools.manifest_rules.objects import Bundle, Object, Pod
-from tools.manifest_rules.rendering import ROOT, Rendering, render
+from tools.manifest_rules.objects import Bundle, Object
+from tools.manifest_rules.rendering import ROOT
 
 OVERLAYS = ("local", "staging", "production")
-WHERE = {"everywhere": set(OVERLAYS), "cloud": {"staging", "production"}, "one node": {"local"}}
-PERMITTED = {"both ends": {RECEIVER, SENDER}, "the receiver": {RECEIVER}, "the sender": {SENDER}}
-# Either the broker's proxy or the event service posts to the retraining service, so one of the two is open at one end only.
-EITHER = {
-    Flow("pedalflow-serving: triggers-with-token", "pedalflow: triggers", "9100"),
-    Flow("pedalflow-serving: drift", "pedalflow: triggers", "9100"),
-}
 TRIGGERS = ROOT / ".venv" / "triggers" / "bin" / "python"
 PIPELINES = ROOT / ".venv" / "pipelines" / "bin"
-PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def bundles() -> Iterator[Mapping[str, Bundle]]:
-    """The overlays, rendered in a folder inside the repository, since kustomize wants relative paths."""
-    (ROOT / "build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ROOT / "build") as work:
-        yield {
-            name: render(Rendering(name, ROOT / "k8s" / "overlays" / name), Path(work)) for name in OVERLAYS
-        }
-
-
-def _table(heading: str) -> Iterator[list[str]]:
-    """The rows of the table below a heading of docs/cluster.md."""
-    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    for line in section.splitlines():
-        if line.startswith("| ") and not line.startswith("|--"):
-            yield [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def _flows_of_the_page() -> dict[tuple[Flow, str], set[str]]:
-    """By flow and overlay, who permits it. A cell may name several, with commas between them."""
-    found: dict[tuple[Flow, str], set[str]] = {}
-    for from_, to, port, permitted, where in list(_table("Who talks to whom"))[1:]:
-        for parts in itertools.product(from_.split(", "), to.split(", "), port.split(", "), WHERE[where]):
-            assert (
-                found.setdefault((Flow(*parts[:3]), parts[3]), PERMITTED[permitted]) == PERMITTED[permitted]
-            )
-    return found
-
-
-def test_the_table_of_flows_says_what_the_policies_permit(bundles: Mapping[str, Bundle]) -> None:
-    permitted = {
-        (flow, name): set(ends) for name, bundle in bundles.items() for flow, ends in flows(bundle).items()
-    }
-    assert _flows_of_the_page() == permitted
-
-
-@pytest.mark.parametrize("name", OVERLAYS)
-def test_no_flow_between_our_namespaces_is_open_at_one_end_only(
-    name: str, bundles: Mapping[str, Bundle]
-) -> None:
-    found = flows(bundles[name])
-    assert set(half_open(found, closed_namespaces(bundles[name]))) <= EITHER
-
-
-def test_a_flow_that_one_end_forgot_is_found(bundles: Mapping[str, Bundle]) -> None:
-    """The check above can fail."""
-    bundle = bundles["local"]
-    without = tuple(each for each in bundle.objects if each.name != "postgresql-clients")
-    found = half_open(flows(Bundle("changed", without)), closed_namespaces(bundle))
-    assert Flow("pedalflow: mlflow", "pedalflow: postgresql", "5432") in found
-
-
-@pytest.mark.parametrize("name", OVERLAYS)
-def test_every_pod_of_ours_lies_where_nothing_passes_by_default(
-    name: str, bundles: Mapping[str, Bundle]
-) -> None:
-    """But for what stands in Kubeflow's own namespace, on one node."""
-    closed = {*closed_namespaces(bundles[name]), *(["kubeflow"] if name == "local" else [])}
-    assert {pod.namespace for pod in bundles[name].pods} <= closed
-
-
-def _secret_keys(pod: Pod) -> Iterator[tuple[str, str]]:
-    """Secrets that a pod names, with the keys that it reads; `*` for all of one that is mounted or read as a whole."""
-    for container in pod.containers:
-        for variable in container.get("env") or ():
-            if reference := (variable.get("valueFrom") or {}).get("secretKeyRef"):
-                yield reference["name"], reference["key"]
-        for source in container.get("envFrom") or ():
-            if reference := source.get("secretRef"):
-                yield reference["name"], "*"
-    for volume in pod.spec.get("volumes") or ():
-        if secret := volume.get("secret"):
-            for item in secret.get("items") or ({"key": "*"},):
-                yield secret["secretName"], item["key"]
-
-
-def _keys_of_the_page() -> dict[str, set[str]]:
-    return {
-        re.findall(r"`([^`]+)`", name)[0]: set(re.findall(r"`([^`]+)`", keys))
-        for _, name, keys, _ in list(_table("Secrets"))[1:]
-    }
-
-
-@pytest.mark.parametrize("name", OVERLAYS)
-def test_every_secret_and_key_that_a_pod_reads_is_in_the_table(
-    name: str, bundles: Mapping[str, Bundle]
-) -> None:
-    known = _keys_of_the_page()
-    read = {pair for pod in bundles[name].pods for pair in _secret_keys(pod)}
-    missing = [(secret, key) for secret, key in sorted(read) if key not in {*known.get(secret, ()), "*"}]
-    assert missing == []
-    assert {secret for secret, _ in read} <= set(known)
-
-
-def test_every_key_of_an_external_secret_is_in_the_table(bundles: Mapping[str, Bundle]) -> None:
-    known = _keys_of_the_page()
-    for made in bundles["production"].of("ExternalSecret"):
-        keys = {each["secretKey"] for each in made.spec.get("data") or ()}
-        assert keys <= known[made.spec["target"]["name"]], made.name
-
-
-def test_what_the_page_makes_by_hand_is_what_the_overlay_for_one_node_reads(
-    bundles: Mapping[str, Bundle],
-) -> None:
-    made = {
-        (name, key)
-        for command in re.findall(
-            r"create secret generic (.+?)(?=\n\w|\n```)", PAGE.replace("\\\n", " "), re.S
-        )
-        for name, key in ((command.split()[0], k) for k in re.findall(r"--from-literal=(\w+)=", command))
-    }
-    read = {pair for pod in bundles["local"].pods for pair in _secret_keys(pod)}
-    assert {pair for pair in read if pair[1] != "*"} <= made
-    assert {secret for secret, _ in read} <= {name for name, _ in made}
 
 
 def _settings_of(bundle: Bundle) -> tuple[str, Mapping[str, str]]:
@@ -197,7 +71,7 @@ def test_files_that_the_settings_name_are_keys_of_the_mounted_secret(
 ) -> None:
     text, _ = _settings_of(bundles[name])
     named = set(re.findall(r"_file: /secrets/(\w+)", text))
-    known = _keys_of_the_page()["triggers-secrets"]
+    known = keys_of_secrets()["triggers-secrets"]
     assert named <= known
     assert name == "local" or named == known
 
@@ -256,7 +130,7 @@ def test_what_the_compiled_pipeline_mounts_is_there(bundles: Mapping[str, Bundle
     asked = yaml.safe_dump(documents[1])
     claims = {each.name for each in bundles["production"].of("PersistentVolumeClaim")}
     assert set(re.findall(r"pvcNameParameter:\n.*\n\s+constant: (\S+)", asked)) <= claims
-    assert set(re.findall(r"secretName: (\S+)", asked)) <= set(_keys_of_the_page())
+    assert set(re.findall(r"secretName: (\S+)", asked)) <= set(keys_of_secrets())
 
 
 def test_runs_register_where_mlflow_is(bundles: Mapping[str, Bundle]) -> None:
@@ -271,6 +145,41 @@ def test_runs_register_where_mlflow_is(bundles: Mapping[str, Bundle]) -> None:
             yaml.safe_load(_settings_of(bundle)[0])["launchers"]["kubeflow"]["parameters"]["registry_uri"]
             == address
         )
+
+
+def _variables(bundle: Bundle, prefix: str) -> Mapping[str, str]:
+    """What a ConfigMap says that a generator made."""
+    [found] = [each for each in bundle.of("ConfigMap") if each.name.startswith(prefix)]
+    data: Mapping[str, str] = found.body["data"]
+    return data
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_backup_copies_the_folders_that_others_write_and_read(
+    name: str, bundles: Mapping[str, Bundle]
+) -> None:
+    """The spans of a run are in its parameter's default, below the storage that the page compiles with."""
+    bundle = bundles[name]
+    root = _variables(bundle, "kfp-launcher")["defaultPipelineRoot"]
+    storage = root.rpartition("/")[0]
+    saved = _variables(bundle, "backup")
+    assert name == "staging" or f"--storage {storage} --pipeline-root {root}" in PAGE
+    assert saved["SPANS"] == _in_rclone(f"{storage}/{_default_folder('spans_uri')}")
+    assert saved["RELEASES"] == _variables(bundle, "publish-releases")["RELEASES"]
+    assert saved["ARTIFACTS"] == _in_rclone(
+        _variables(bundle, "mlflow-store")["MLFLOW_ARTIFACTS_DESTINATION"]
+    )
+
+
+def _in_rclone(address: str) -> str:
+    return re.sub(r"^\w+://", "store:", address)
+
+
+def _default_folder(parameter: str) -> str:
+    """The folder below the storage, from the compiled pipeline's own default."""
+    golden = (ROOT / "tests" / "samples" / "compiled" / "pedalflow.yaml").read_text(encoding="utf-8")
+    [default] = re.findall(rf"^ +{parameter}:\n +defaultValue: (\S+)$", golden, re.M)
+    return str(default).rpartition("/")[2]
 
 
 def test_the_volume_of_releases_is_the_one_that_is_published(bundles: Mapping[str, Bundle]) -> None:
@@ -306,7 +215,7 @@ def test_versions_of_what_others_make_are_the_same_wherever_they_stand() -> None
     versions = yaml.safe_load((ROOT / "k8s" / "upstream" / "versions.yaml").read_text(encoding="utf-8"))
     stated = {
         re.findall(r"\[(.+?)\]", name)[0]: version
-        for name, version, _ in list(_table("What it stands on"))[1:]
+        for name, version, _ in list(table("What it stands on"))[1:]
     }
     assert stated == {name: entry["version"] for name, entry in versions.items()}
     written = PAGE + "".join(

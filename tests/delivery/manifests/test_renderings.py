@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.samples.rendered_manifests import SCHEMAS_FOLDER, body, container, made, predictor, rendered
 from tools import manifests
@@ -19,6 +20,11 @@ from tools.manifest_rules.rendering import ROOT, NotRendered, Rendering
 from tools.manifest_rules.schemas import SchemasMissing
 
 OVERLAYS = ("local", "staging", "production")
+FOLDERS = {
+    "local": "s3://pipelines/releases",
+    "staging": "gs://example-pedalflow-staging/pipelines/releases",
+    "production": "gs://example-pedalflow-production/pipelines/releases",
+}
 needs_schemas = pytest.mark.skipif(
     not SCHEMAS_FOLDER.is_dir(), reason=f"{SCHEMAS_FOLDER} does not exist; `make schemas` makes it"
 )
@@ -85,6 +91,7 @@ def test_a_second_predictor_is_main_in_all_but_release_and_share(
     assert {one["name"]: one["traffic"] for one in predictors} == shares
     for part in ("graph", "componentSpecs", "svcOrchSpec"):
         assert predictor(bundle, name)[part] == predictor(bundle, "main")[part]
+    assert "annotations" not in predictor(bundle, name)  # Seldon makes keys of their values
 
 
 def test_a_shadow_gets_every_request_main_answers_them_and_no_detector_hears_of_them_twice() -> None:
@@ -100,18 +107,20 @@ def test_the_second_release_reaches_the_canary_alone(overlay: str) -> None:
     # given an overlay whose second release has been written
     bundle = made_with_second_release(overlay, "r-123456789abc")
     # then
-    assert predictor(bundle, "canary")["annotations"]["pedalflow.dev/release"] == "r-123456789abc"
-    assert "r-123456789abc" not in json.dumps(predictor(bundle, "main"))
-    variables = [
-        variable.get("value")
-        for one in predictor(bundle, "canary")["componentSpecs"][0]["spec"]["initContainers"]
+    component = predictor(bundle, "canary")["componentSpecs"][0]
+    variables = {
+        variable["name"]: variable.get("value")
+        for one in component["spec"]["initContainers"]
         for variable in one["env"]
-    ]
-    assert variables == [
-        "s3://pipelines/releases/r-123456789abc",
-        "r-123456789abc",
-        "123456789abc" + "0" * 52,
-    ]
+    }
+    named = {
+        "RELEASE_NAME": "r-123456789abc",
+        "RELEASE_CHECKSUM": "123456789abc" + "0" * 52,
+        "RELEASE_URI": f"{FOLDERS[overlay]}/r-123456789abc",
+    }
+    assert named.items() <= variables.items()
+    assert sorted(component["metadata"]["annotations"].values()) == sorted(named.values())
+    assert "r-123456789abc" not in json.dumps(predictor(bundle, "main"))
 
 
 def made_with_second_release(overlay: str, name: str) -> Bundle:
@@ -147,10 +156,10 @@ def test_grpc_starts_one_server_in_both_wrappers_and_changes_nothing_else() -> N
 def test_keda_takes_the_place_of_the_autoscaler() -> None:
     component = predictor(rendered("production", "keda"))["componentSpecs"][0]
     assert "hpaSpec" not in component
-    assert {trigger["name"] for trigger in component["kedaSpec"]["triggers"]} == {
-        "request-rate",
-        "requests-in-flight",
-    }
+    keda = component["kedaSpec"]
+    assert {trigger["name"] for trigger in keda["triggers"]} == {"request-rate", "seconds-of-requests"}
+    assert all('namespace="pedalflow-serving"' in one["metadata"]["query"] for one in keda["triggers"])
+    assert "fallback" not in keda  # Seldon does not hand it on
 
 
 def test_without_knative_the_log_reaches_one_service_with_every_receiver() -> None:
@@ -177,8 +186,54 @@ def test_cpu_only_keeps_serving_off_nodes_with_a_gpu() -> None:
             ("SeldonDeployment", "pedalflow"),
             ("StatefulSet", "drift"),
             ("StatefulSet", "collector"),
+            ("Deployment", "explainer"),
         )
     }
+
+
+@pytest.mark.parametrize("overlay", ("staging", "production"))
+def test_in_a_cloud_every_pod_reads_its_release_from_where_it_is_published_with_its_own_identity(
+    overlay: str,
+) -> None:
+    bundle = rendered(overlay)
+    # then all four read a bucket of Google's as an account of their own
+    fetching = [
+        one for pod in bundle.pods for one in pod.spec.get("initContainers") or [] if one["name"] == "fetch"
+    ]
+    assert len(fetching) == 4
+    for one in fetching:
+        assert (
+            _env(one).items()
+            >= {
+                "RCLONE_CONFIG_GS_TYPE": "google cloud storage",
+                "RCLONE_CONFIG_GS_ANONYMOUS": "false",
+                "RCLONE_CONFIG_GS_ENV_AUTH": "true",
+                "RCLONE_CONFIG_GS_BUCKET_POLICY_ONLY": "true",
+            }.items()
+        )
+        assert "envFrom" not in one
+    account = body(bundle, "ServiceAccount", "serving")["metadata"]["annotations"]
+    assert account["iam.gke.io/gcp-service-account"].startswith("pedalflow-serving@")
+    # and the bucket is the one that releases are published to
+    published = next(
+        found.body["data"]["RELEASES"]
+        for found in bundle.of("ConfigMap")
+        if found.name.startswith("publish-releases")
+    )
+    assert published.removeprefix("store:") == FOLDERS[overlay].removeprefix("gs://")
+    named = predictor(bundle)["componentSpecs"][0]["metadata"]["annotations"]["pedalflow.dev/release-uri"]
+    assert named.startswith(f"{FOLDERS[overlay]}/r-")
+
+
+def test_seldons_operator_is_told_of_the_gateway_that_the_component_makes() -> None:
+    values = yaml.safe_load((ROOT / "k8s/upstream/seldon/values.yaml").read_text(encoding="utf-8"))
+    gateway = next(rendered("production").of("Gateway"))
+    assert values["istio"]["gateway"] == f"{gateway.namespace}/{gateway.name}"
+
+
+def test_an_event_service_that_never_gets_ready_is_replaced_all_the_same() -> None:
+    policies = {one.name: one.spec.get("podManagementPolicy") for one in rendered("local").of("StatefulSet")}
+    assert (policies["drift"], policies["collector"]) == ("Parallel", "Parallel")
 
 
 def test_the_prepackaged_server_is_beside_the_graph() -> None:

@@ -40,6 +40,22 @@ def _answered(good: float, bad: float) -> dict[str, str]:
     }
 
 
+def _called(good: float, bad: float) -> dict[str, str]:
+    """By gRPC: so many calls a minute that are answered, and that fail by the server's fault; others by the caller's."""
+    graph = 'namespace="s",deployment_name="pedalflow",service="/seldon.protos.Seldon/Predict"'
+    return {
+        f'{_SERVER}_count{{{graph},code="OK"}}': f"0+{good}x1500",
+        f'{_SERVER}_count{{{graph},code="Unavailable"}}': f"0+{bad}x1500",
+        f'{_SERVER}_count{{{graph},code="InvalidArgument"}}': "0+5x1500",
+    }
+
+
+def _beside(service: str) -> dict[str, str]:
+    """Another service of the executor that always fails; only predictions count."""
+    labels = f'namespace="s",deployment_name="pedalflow",service="{service}"'
+    return {f'{_SERVER}_count{{{labels},code="503"}}': "0+500x1500"}
+
+
 def _quick(share: float) -> dict[str, str]:
     """That share of a thousand requests a minute is answered within 0.1 s."""
     return {
@@ -74,9 +90,14 @@ def _seen(requests: str) -> dict[str, str]:
 
 
 def _backup(cronjob: str, ago: int) -> dict[str, str]:
-    """One that succeeded so many seconds before 1970, where the history begins."""
+    """One that succeeded so many seconds before 1970, where the history begins, and that was made long before."""
     labels = f'namespace="pedalflow",cronjob="{cronjob}"'
-    return {f"kube_cronjob_status_last_successful_time{{{labels}}}": f"-{ago}x60"}
+    return {f"kube_cronjob_status_last_successful_time{{{labels}}}": f"-{ago}x60"} | _made(cronjob, 10**6)
+
+
+def _made(cronjob: str, ago: int) -> dict[str, str]:
+    """One that was made so many seconds before; of a success nothing is known."""
+    return {f'kube_cronjob_created{{namespace="pedalflow",cronjob="{cronjob}"}}': f"-{ago}x60"}
 
 
 def _received_by(receiver: str) -> dict[str, str]:
@@ -95,6 +116,13 @@ CASES = (
         fires=_answered(90, 10),
         silent=_answered(998, 2),
         labels={"deployment_name": "pedalflow", "namespace": "s", "severity": "page"},
+    ),
+    Case("PedalflowAvailabilityBurnsFast", "1h", fires=_called(90, 10), silent=_called(998, 2)),
+    Case(
+        "PedalflowAvailabilityBurnsFast",
+        "1h",
+        fires=_answered(90, 10) | _beside("metadata"),
+        silent=_answered(998, 2) | _beside("feedback") | _beside("/seldon.protos.Seldon/SendFeedback"),
     ),
     Case(
         "PedalflowAvailabilityBurnsSlowly",
@@ -371,6 +399,20 @@ CASES = (
         "10m",
         fires=_backup("backup-objects", 130_000),
         silent=_backup("backup-objects", 80_000),
+        labels={"cronjob": "backup-objects"},
+    ),
+    Case(
+        "PedalflowBackupLate",
+        "10m",
+        fires=_made("backup-databases", 11_000),
+        silent=_made("backup-databases", 7_000),
+        labels={"cronjob": "backup-databases"},
+    ),
+    Case(
+        "PedalflowBackupLate",
+        "10m",
+        fires=_made("backup-objects", 130_000) | _backup("backup-databases", 7_000),
+        silent=_made("backup-objects", 80_000) | _backup("backup-databases", 7_000),
         labels={"cronjob": "backup-objects"},
     ),
 )

@@ -11,6 +11,7 @@ import pytest
 from tests.samples.promql import grouped_by, labels_of, metrics_of
 from tools.monitoring.panels import queries
 from tools.monitoring.plain import ROOT, rules
+from tools.monitoring.shape import SERVER
 
 MODULES = {
     "serving": (
@@ -27,6 +28,7 @@ EXTERNAL = {
     "up": "Prometheus",
     "container_cpu_usage_seconds_total": "cAdvisor",
     "container_memory_working_set_bytes": "cAdvisor",
+    "kube_cronjob_created": "kube-state-metrics",
     "kube_cronjob_status_last_successful_time": "kube-state-metrics",
     "kube_pod_container_resource_limits": "kube-state-metrics",
     "kube_pod_container_status_restarts_total": "kube-state-metrics",
@@ -89,6 +91,23 @@ def test_selectors_ask_for_labels_that_the_metric_has(ours: dict[str, set[str]])
         if metric in ours and label not in ours[metric] | OF_TARGETS
     ]
     assert asked and wrong == []
+
+
+def _written(name: str) -> str:
+    """A pattern of the rollout's, as its code has it; the environment that runs these tests cannot import it."""
+    code = (ROOT / "serving" / "cluster" / "prometheus.py").read_text(encoding="utf-8")
+    [pattern] = re.findall(rf'^{name} = "([^"]+)"', code, re.MULTILINE)
+    return str(pattern)
+
+
+def test_rules_and_dashboards_count_as_a_rollout_counts_but_for_explanations_which_one_machine_has_besides() -> (
+    None
+):
+    asked = {found for expression in expressions() for found in labels_of(expression) if found[0] == SERVER}
+    services = {value for _, label, value in asked if label == "service"}
+    failed = {value for _, label, value in asked if label == "code" and "Unavailable" in value}
+    assert services == {f"{_written('_NO_PREDICTIONS')}|explanations"}
+    assert failed == {_written("_FAILED")}
 
 
 def test_groups_are_made_of_labels_that_one_of_the_metrics_has(ours: dict[str, set[str]]) -> None:

@@ -16,6 +16,7 @@ from serving.cluster.deployment import (
     CHECKSUM,
     URI,
     ReleaseAt,
+    annotations_of,
     main_of,
     predictor,
     release_of,
@@ -26,7 +27,12 @@ from serving.cluster.deployment import (
     without_canary,
 )
 from serving.cluster.under_way import UNDER_WAY, last_ended, under_way
-from tests.samples.kubernetes_api_stand_in import check_admitted, seldon_deployment
+from tests.samples.seldon_stand_in import (
+    Fault,
+    check_admitted,
+    seldon_deployment,
+    template_annotations,
+)
 
 MANIFEST = Path(__file__).parents[3] / "k8s" / "base" / "serving" / "pedalflow-seldondeployment.yaml"
 
@@ -80,7 +86,8 @@ def test_init_containers_that_read_the_annotations_stay_as_they_are(deployment: 
         for key in (CHECKSUM, URI)
     ]
     main = with_main(deployment, NEW)["spec"]["predictors"][0]
-    assert main["componentSpecs"] == deployment["spec"]["predictors"][0]["componentSpecs"]
+    [before], [after] = deployment["spec"]["predictors"][0]["componentSpecs"], main["componentSpecs"]
+    assert after["spec"] == before["spec"]
     assert release_of(main) == NEW
 
 
@@ -95,6 +102,19 @@ def test_the_manifest_of_the_cluster_takes_a_canary() -> None:
     assert canary.count(NEW.checksum) == first.count(main.checksum) >= 2
 
 
+def test_the_operators_pods_say_the_release_of_the_manifest() -> None:
+    manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
+    main = main_of(manifest)
+    assert annotations_of(release_of(main)).items() <= template_annotations(main, manifest).items()
+
+
+def test_a_release_that_the_predictor_itself_names_gets_no_pods(deployment: dict[str, Any]) -> None:
+    main = main_of(deployment)
+    main["annotations"] = annotations_of(OLD)
+    with pytest.raises(Fault, match="Invalid value"):
+        template_annotations(main, deployment)
+
+
 def test_pods_that_would_fetch_another_release_than_they_say_are_refused(deployment: dict[str, Any]) -> None:
     containers = deployment["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["initContainers"]
     containers[0]["env"] = []
@@ -103,7 +123,7 @@ def test_pods_that_would_fetch_another_release_than_they_say_are_refused(deploym
 
 
 def test_a_predictor_that_does_not_say_its_release_is_named(deployment: dict[str, Any]) -> None:
-    del deployment["spec"]["predictors"][0]["annotations"][CHECKSUM]
+    del deployment["spec"]["predictors"][0]["componentSpecs"][0]["metadata"]["annotations"][CHECKSUM]
     with pytest.raises(ServingFailed, match=f"predictor main has no annotation {CHECKSUM}"):
         with_canary(deployment, NEW)
 
