@@ -267,7 +267,7 @@ def test_a_part_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pyte
 
 def test_kill_9_of_the_supervisor_leaves_no_process(tmp_path: Path) -> None:
     commands = [(sys.executable, "-c", ANSWERS, str(free_port())) for _ in range(2)]
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), json.dumps(commands)]
     supervisor = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, text=True)
     assert supervisor.stdout is not None
