@@ -58,9 +58,6 @@ def gcloud(words: Sequence[str], outside: Path) -> str:
     match list(words):
         case ["container", "clusters", "get-credentials", _, "--location", _]:
             return ""
-        case ["storage", "cp", "--read-paths-from-stdin", target]:
-            sources = sys.stdin.read().split("\n")
-            return _copy([source for source in sources if source], target, outside)
         case ["storage", "cp", *more]:
             *sources, target = [word for word in more if word not in ("--no-clobber", "--recursive")]
             return _copy(sources, target, outside)

@@ -60,9 +60,28 @@ def without_time_limit(text: str) -> list[str]:
 
 
 def without_concurrency(text: str) -> list[str]:
-    """Workflows that do not say what becomes of a second run."""
-    found = read(text).get("concurrency", {})
-    return [] if {"group", "cancel-in-progress"} <= found.keys() else ["the workflow"]
+    """Jobs of which neither they nor their workflow say what becomes of a second run."""
+    content = read(text)
+    return [
+        name
+        for name, job in content["jobs"].items()
+        if "steps" in job
+        and not {"group", "cancel-in-progress"}
+        <= {**content.get("concurrency", {}), **job.get("concurrency", {})}.keys()
+    ]
+
+
+def with_cache_and_identity(text: str) -> list[str]:
+    """Jobs that act in the cloud on what a cache holds, which another branch may have filled."""
+    return [
+        name
+        for name, job in read(text)["jobs"].items()
+        if "id-token" in job.get("permissions", {})
+        and any(
+            "set-up" in step.get("uses", "") and str(step["with"].get("cache")) != "false"
+            for step in job.get("steps", [])
+        )
+    ]
 
 
 def without_strict_shell(text: str) -> list[str]:
@@ -88,6 +107,7 @@ RULES: Mapping[str, Callable[[str], list[str]]] = {
         without_permissions,
         without_time_limit,
         without_concurrency,
+        with_cache_and_identity,
         without_strict_shell,
         with_logic,
         with_expression_in_command,

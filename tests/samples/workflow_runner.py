@@ -58,6 +58,7 @@ class Edge:
         secrets: the secrets.
         surroundings: the environment variables of every command.
         event: what GitHub says about why the workflow runs.
+        attempt: which attempt of the run it is, more than 1 where somebody has it run again.
     """
 
     checkout: Callable[[Path], None]
@@ -67,6 +68,7 @@ class Edge:
     secrets: Mapping[str, str] = field(default_factory=dict)
     surroundings: Mapping[str, str] = field(default_factory=dict)
     event: Mapping[str, Any] = field(default_factory=dict)
+    attempt: str = "1"
 
 
 @dataclass
@@ -94,9 +96,10 @@ class WorkflowRunner:
             "event_name": "test",
             "ref": "refs/heads/main",
             "ref_name": "main",
-            "run_attempt": "1",
+            "run_attempt": self.edge.attempt,
             "run_id": "4711",
             "sha": self._commit(),
+            "token": self.edge.secrets.get("GITHUB_TOKEN", ""),
         }
         return {
             "github": github,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pedalflow.command.table import PIPELINES
+from pedalflow.command.table import PIPELINES, SERVING
 from pedalflow.workspace import Workspace
 from tests.samples import outside_programs
 from tests.samples.project_copy import SMALL, set_params
@@ -18,6 +18,7 @@ from tests.samples.workflow_runner import Action, Edge, Used, WorkflowRunner
 
 AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
 IMAGES = "registry.example.org/team"
+EVENTS = "http://triggers.example.org/events/cloudevents"
 # Heavy commands, word for word, and the same in small. The environments are there already, and setting them up is tested elsewhere.
 SMALLER = {
     'make setup ENVIRONMENTS="$ENVIRONMENTS"': 'test -n "$ENVIRONMENTS"',
@@ -37,6 +38,7 @@ class World:
 
     place: Path
     mlflow: str
+    prometheus: str = "http://prometheus.example.org:9090"
 
     @property
     def origin(self) -> Path:
@@ -54,14 +56,31 @@ class World:
     def buckets(self) -> Path:
         return self.outside / "buckets"
 
+    def push(self, changes: Mapping[str, str]) -> None:
+        """A commit on main that appends to files, as somebody might push it meanwhile."""
+        folder = self.place / "of-others"
+        _git(self.place, "clone", "--quiet", str(self.origin), str(folder))
+        for name, more in changes.items():
+            with (folder / name).open("a", encoding="utf-8") as file:
+                file.write(more)
+        _git(folder, *AUTHOR, "commit", "--quiet", "--all", "--message", "a change by others")
+        _git(folder, "push", "--quiet", "origin", "HEAD:main")
+        shutil.rmtree(folder)
+
     def checkout(self, folder: Path) -> None:
         """What a job begins with: the newest commit of main, and the environments beside it."""
         _git(self.place, "clone", "--quiet", str(self.origin), str(folder))
         (folder / ".venv").mkdir()
-        (folder / ".venv" / PIPELINES).symlink_to(ROOT / ".venv" / PIPELINES)
+        for name in (PIPELINES, SERVING):
+            (folder / ".venv" / name).symlink_to(ROOT / ".venv" / name)
 
     def runner(
-        self, name: str, kfp: Mapping[str, str], payload: Mapping[str, object], smaller: Mapping[str, str]
+        self,
+        name: str,
+        kfp: Mapping[str, str],
+        payload: Mapping[str, object],
+        smaller: Mapping[str, str],
+        attempt: str = "1",
     ) -> WorkflowRunner:
         """What runs workflows here, in a folder of this name. `kfp` is the address of Kubeflow Pipelines in each environment."""
         place = self.place / name
@@ -71,10 +90,13 @@ class World:
             actions=self.actions(),
             smaller=SMALLER | smaller,
             variables={
-                "": repository_variables(),
+                "": {
+                    "WORKLOAD_IDENTITY_PROVIDER": "projects/1/locations/global/workloadIdentityPools/p/providers/p"
+                },
+                "images": images_variables(),
                 **{name: self.variables(host) for name, host in kfp.items()},
             },
-            secrets={"MLFLOW_PASSWORD": "a-password-of-the-test"},
+            secrets={"MLFLOW_PASSWORD": "a-password-of-the-test", "GITHUB_TOKEN": "a-token-of-the-test"},
             surroundings={
                 **found,
                 "HOME": str(self.place),
@@ -82,6 +104,7 @@ class World:
                 "GIT_CONFIG_NOSYSTEM": "1",
             },
             event={"client_payload": payload},
+            attempt=attempt,
         )
         return WorkflowRunner(place, edge)
 
@@ -93,8 +116,10 @@ class World:
             "DVC_REMOTE": str(self.place / "dvc-remote"),
             "KFP_HOST": kfp_host,
             "KFP_NAMESPACE": "",
+            "KFP_SERVICE_ACCOUNT": "pedalflow-runs",
             "MLFLOW_USERNAME": "",
-            "PROMETHEUS": "http://prometheus.example.org:9090",
+            "PIPELINE_VERSION": "",
+            "PROMETHEUS": self.prometheus,
             "REGISTRY": self.mlflow,
             "RELEASES": "gs://bucket/releases",
             "RUNS_SERVICE_ACCOUNT": "runs@example.org",
@@ -133,13 +158,13 @@ class World:
         return {}
 
 
-def repository_variables() -> dict[str, str]:
-    """The variables of the repository."""
+def images_variables() -> dict[str, str]:
+    """The variables of the environment in which images are built."""
     return {
+        "EVENTS_URL": EVENTS,
         "IMAGES": IMAGES,
         "IMAGES_HOST": "registry.example.org",
         "IMAGES_SERVICE_ACCOUNT": "images@example.org",
-        "WORKLOAD_IDENTITY_PROVIDER": "projects/1/locations/global/workloadIdentityPools/p/providers/p",
     }
 
 

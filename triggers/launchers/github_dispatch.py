@@ -6,7 +6,8 @@ GitHub cannot be asked for a dispatch by its key, so the key has to show in the 
     concurrency: retrain-${{ github.event.client_payload.key }}
 
 A dispatch shows a few seconds after it was sent: a service that is killed within those sends it again (at least once), and the
-second line keeps two runs for one key from being at work together. What the workflow made of the model GitHub does not say.
+second line keeps two runs for one key from being at work together. GitHub lists the newest first;
+the oldest counts. What the workflow made of the model GitHub does not say.
 
 A dispatch is called `<key>@<seconds since 1970>` here, a workflow run that was found again by its number.
 """
@@ -95,11 +96,11 @@ class GithubLauncher:
         self._api.close()
 
     def _titled(self, key: str, **query: str) -> Mapping[str, Any] | None:
-        """The newest workflow run whose title carries the key."""
+        """The oldest workflow run whose title carries the key: a dispatch that arrived twice starts another, which has nothing to do."""
         path = f"{self._repository}/actions/runs"
         found = self._api.get(path, event="repository_dispatch", per_page=_NEWEST, **query)
         runs = found.get("workflow_runs", [])
-        return next((run for run in runs if key in str(run.get("display_title", "")).split()), None)
+        return next((run for run in reversed(runs) if key in str(run.get("display_title", "")).split()), None)
 
     def _unseen(self, asked: float) -> Seen:
         """Of a dispatch that no workflow run is known of."""

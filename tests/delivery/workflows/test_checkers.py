@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,9 @@ SCHEMAS = [
     *[("vendor.cloudbuild", path) for path in CLOUD_BUILDS],
     ("vendor.dependabot", GITHUB / "dependabot.yml"),
 ]
+TOO_NEW_FOR_ACTIONLINT = (
+    "      queue: max\n"  # of GitHub's `concurrency`; the published schema and zizmor know it
+)
 GOOD = (GITHUB / "workflows" / "retrain.yml").read_text(encoding="utf-8")
 pytestmark = pytest.mark.skipif(
     not ACTIONLINT.is_file(),
@@ -76,8 +80,13 @@ def test_a_misspelt_key_does_not_fit(name: str, path: Path, good: str, bad: str,
     assert schema(name, written(tmp_path, text.replace(good, bad)))[0] != 0
 
 
-def test_actionlint_finds_nothing() -> None:
-    code, text = actionlint(GITHUB / "workflows" / "*.yml")
+def test_actionlint_finds_nothing(tmp_path: Path) -> None:
+    shutil.copytree(GITHUB, tmp_path / ".github")
+    file = tmp_path / ".github" / "workflows" / "take-in.yml"
+    text = file.read_text(encoding="utf-8")
+    assert TOO_NEW_FOR_ACTIONLINT in text
+    file.write_text(text.replace(TOO_NEW_FOR_ACTIONLINT, ""), encoding="utf-8")
+    code, text = actionlint(tmp_path / ".github" / "workflows" / "*.yml")
     assert code == 0, text
 
 

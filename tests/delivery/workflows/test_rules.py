@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.samples.workflow_expressions import evaluate, filled
 from tests.samples.workflow_files import (
     ACTIONS,
     CLOUD_BUILDS,
@@ -31,6 +32,8 @@ jobs:
     timeout-minutes: 5
     steps:
       - uses: actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2
+      - uses: ./.github/actions/set-up
+        with: {environments: dev}
       - run: make check
 """
 BROKEN = [
@@ -40,6 +43,7 @@ BROKEN = [
     ("without_permissions", "    permissions: {contents: read}\n", ""),
     ("without_time_limit", "    timeout-minutes: 5\n", ""),
     ("without_concurrency", "cancel-in-progress: false", "other: false"),
+    ("with_cache_and_identity", "{contents: read}", "{contents: read, id-token: write}"),
     ("without_strict_shell", "defaults: {run: {shell: bash}}\n", ""),
     ("with_logic", "make check", "make check && make bench"),
     ("with_logic", "make check", "if true; then make check; fi"),
@@ -132,4 +136,53 @@ def test_the_retraining_service_finds_the_run_that_its_dispatch_started(name: st
     assert workflow["on"]["repository_dispatch"]["types"] == [default]
     shown = title(workflow, {"github": {"event": {"client_payload": {"key": "q-7"}}}})
     assert "q-7" in shown.split()
-    assert workflow["concurrency"]["group"] == f"{name}-${{{{ github.event.client_payload.key }}}}"
+
+
+def test_two_runs_for_one_key_are_not_at_work_together() -> None:
+    workflow = read((GITHUB / "workflows" / "retrain.yml").read_text(encoding="utf-8"))
+    assert workflow["concurrency"]["group"] == "retrain-${{ github.event.client_payload.key }}"
+
+
+def test_uploads_are_taken_in_one_after_the_other_and_none_is_dropped() -> None:
+    job = read((GITHUB / "workflows" / "take-in.yml").read_text(encoding="utf-8"))["jobs"]["take-in"]
+    assert job["concurrency"] == {"group": "take-in", "cancel-in-progress": False, "queue": "max"}
+
+
+def test_a_release_that_waits_for_its_approval_holds_up_no_other() -> None:
+    release = read((GITHUB / "workflows" / "release-code.yml").read_text(encoding="utf-8"))
+    assert "concurrency" not in release and "concurrency" in release["jobs"]["build"]
+    deploy = read((GITHUB / "workflows" / "deploy.yml").read_text(encoding="utf-8"))
+    newer_wins = deploy["concurrency"]["cancel-in-progress"].strip("${} ")
+    for environment, expected in (("staging", False), ("production", True)):
+        assert evaluate(newer_wins, {"inputs": {"environment": environment}}) is expected
+
+
+CODE, OTHERS = (
+    ("deploy.yml", "cloudbuild.yaml"),
+    (
+        *("data.yml", "retrain.yml", "schedule.yml", "release-model.yml"),
+        "cloudbuild-data.yaml",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", [*CODE, *OTHERS])
+def test_only_a_change_of_code_demands_that_the_checkout_is_what_is_deployed(name: str) -> None:
+    (path,) = [path for path in (*WORKFLOWS, *CLOUD_BUILDS) if path.name == name]
+    submits = [command for command in commands_of(read(path.read_text())) if "pedalflow submit" in command]
+    assert submits and all(("--as-deployed" in command) is (name in OTHERS) for command in submits)
+    assert all("--version" in command for command in submits)
+
+
+@pytest.mark.parametrize("name", ["data.yml", "retrain.yml"])
+@pytest.mark.parametrize(("attempt", "key"), [("1", "q-7"), ("2", "q-7-2")])
+def test_a_run_that_is_run_again_gets_a_key_of_its_own(name: str, attempt: str, key: str) -> None:
+    steps = [
+        step
+        for job in read((GITHUB / "workflows" / name).read_text(encoding="utf-8"))["jobs"].values()
+        for step in job["steps"]
+        if "KEY" in step.get("env", {})
+    ]
+    event = {"client_payload": {"key": "q-7"}}
+    contexts = {"github": {"event": event, "run_attempt": attempt, "sha": "c0ffee"}, "inputs": {"key": "q-7"}}
+    assert [filled(step["env"]["KEY"], contexts) for step in steps] == [key]

@@ -30,6 +30,7 @@ class Flows:
         workflow: str,
         payload: Mapping[str, object] | None = None,
         smaller: Mapping[str, str] | None = None,
+        attempt: str = "1",
     ) -> list[Ran]:
         """Run a workflow; what ran."""
         production = self.production.address
@@ -40,7 +41,7 @@ class Flows:
             "serving": "",  # a project without Kubeflow
         }
         name = f"{workflow}-{len(list(self.world.place.iterdir()))}"
-        runner = self.world.runner(name, hosts, payload or {}, smaller or {})
+        runner = self.world.runner(name, hosts, payload or {}, smaller or {}, attempt)
         with runs_succeed(self.staging, self.production):
             runner.run(workflow)
         return runner.ran
@@ -62,16 +63,20 @@ class Flows:
 
 
 @pytest.fixture(scope="module")
-def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flows]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     if not KUBECTL.exists():
         pytest.skip(
             "there is no kubectl to make manifests with; build it with: make setup ENVIRONMENTS=delivery"
         )
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def flows(world: World) -> Iterator[Flows]:
     try:
         python = python_of("triggers")
     except EnvironmentMissing as error:
         pytest.skip(f"the stand-in for Kubeflow needs it: {error}")
-    world = make_world(tmp_path_factory.mktemp("world"))
     with kfp_process(python) as staging, kfp_process(python) as production:
         yield Flows(world, staging, production)
 

@@ -1,6 +1,6 @@
 """Flow 7: the model is trained in the job itself, and what comes out reaches the rollout whole.
 
-The rollout needs a cluster: here its command only shows what it is called with (`test_cluster_rollout.py` of the serving tests runs it).
+The rollout needs a cluster: here its command only shows what it is called with (`test_release_model.py` runs it).
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from tests.samples.workflow_runner import Ran
 @pytest.fixture(scope="module")
 def trained(flows: Flows) -> list[Ran]:
     shown = 'printf "%s " "$RELEASE" "$CHECKSUM" "$RELEASES/$RELEASE" && ls "state/releases/$RELEASE/manifest.json"'
-    return flows.run("train-in-ci.yml", smaller={ROLLOUT: shown})
+    promoted = """printf '{"outcome": "promoted"}' > "$RUNNER_TEMP/rollout.json\""""
+    return flows.run("train-in-ci.yml", smaller={ROLLOUT: f"{shown} && {promoted}"})
 
 
 def test_the_release_is_rolled_out_by_its_name_its_checksum_and_its_place(
     flows: Flows, trained: list[Ran]
 ) -> None:
-    rollout = trained[-1]
+    (rollout,) = [ran for ran in trained if ran.step == "roll out"]
     name, checksum, place, manifest = rollout.said.split()
     assert place == f"gs://bucket/releases/{name}"
     stored = open_release(flows.world.buckets / "bucket" / "releases" / name, name)

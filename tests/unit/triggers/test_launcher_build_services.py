@@ -123,6 +123,14 @@ def test_a_dispatch_is_found_by_the_key_in_the_runs_title(token: Path) -> None:
     assert service.asked[0].query == {"event": "repository_dispatch", "per_page": "100"}
 
 
+def test_of_two_runs_for_one_key_the_first_counts(token: Path) -> None:
+    newest_first = [{**workflow_run("completed", "failure"), "id": 3}, workflow_run("completed", "success")]
+    with github(Service(GET=Told({"workflow_runs": newest_first})), token) as launcher:
+        found = launcher.find("q-7")
+        seen = launcher.look(dispatched(30))
+    assert found == Launched("2", PAGE) and seen.state is State.SUCCEEDED
+
+
 def workflow_run(status: str, conclusion: str | None = None, age_s: float = 60.0) -> dict[str, Any]:
     return {
         "id": 2,
