@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -11,6 +12,6 @@ def write_whole(path: Path, text: str) -> None:
     It says nothing about a power cut: what has to outlive one is synced by whoever writes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")  # two processes may write the same file
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
