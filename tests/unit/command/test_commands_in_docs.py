@@ -42,9 +42,14 @@ def shown(page: Path, *programs: str) -> list[list[str]]:
     return [line[1:] for line in found if line and Path(line[0]).name in programs and len(line) > 1]
 
 
+def _set(word: str) -> str:
+    """A variable of the shell holds something: an address fits wherever text does."""
+    return re.sub(r"\$\w+", "http://127.0.0.1:9000/there", word)
+
+
 # Neither a picture, nor a synopsis, nor a question for help.
 ALL_PEDALFLOW = [
-    (page.name, [word for word in line if word != "…"])  # stands for options that are left out
+    (page.name, [_set(word) for word in line if word != "…"])  # stands for options that are left out
     for page in PAGES
     for line in shown(page, "pedalflow")
     if not re.search(r"[─▶\[]|--help", " ".join(line))
