@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from pedalflow.champion import Pointer, read_pointer, write_pointer
@@ -240,11 +240,9 @@ def _within(seconds: float, trial: Trial, holds: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         _check_servers(trial)
-        try:
+        with suppress(ServingFailed):
             if holds():
                 return True
-        except ServingFailed:
-            pass
         time.sleep(POLL_S / 5)
     return False
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tools.manifest_rules.objects import ALWAYS_ON, Bundle, Pod
+from tools.manifest_rules.quota import quantity
 from tools.manifest_rules.rendering import ROOT, Rendering, render
 
 OVERLAYS = ("local", "staging", "production")
-UNITS: Mapping[str, float] = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "m": 0.001, "": 1.0}
 GIB = 2.0**30
 
 
@@ -35,12 +35,6 @@ class Standing:
             self.memory + other.memory,
             self.storage + other.storage,
         )
-
-
-def quantity(text: object) -> float:
-    """A quantity of Kubernetes as a number: `250m`, `64Mi`, `2`."""
-    unit = next(unit for unit in UNITS if str(text).endswith(unit))
-    return float(str(text).removesuffix(unit)) * UNITS[unit]
 
 
 def standing(bundle: Bundle) -> dict[str, Standing]:

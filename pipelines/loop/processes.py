@@ -214,9 +214,8 @@ def stop(process: subprocess.Popen[bytes], within_s: float = STOPS_WITHIN_S) -> 
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
-        process.wait(within_s)
-    except subprocess.TimeoutExpired:
-        pass
+        with suppress(subprocess.TimeoutExpired):  # the group is ended below
+            process.wait(within_s)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -12,7 +12,7 @@ from triggers.errors import LaunchStopped
 from triggers.launchers.following import believed, web_address
 from triggers.launchers.launcher import DONE, Launched, Order, Seen, State
 from triggers.launchers.launcher_settings import CloudBuildSettings, Name
-from triggers.launchers.remote import JsonApi
+from triggers.launchers.remote import Elsewhere, JsonApi
 
 KEY, REASONS = "_KEY", "_REASONS"
 _LONGEST_REASONS = 500  # characters that `pedalflow submit --reason` takes; Cloud Build would take more
@@ -31,7 +31,7 @@ STATES: Mapping[str, State] = {
 }
 
 
-class CloudBuildLauncher:
+class CloudBuildLauncher(Elsewhere):
     """Runs of one trigger."""
 
     name = Name.CLOUD_BUILD.value
@@ -77,14 +77,6 @@ class CloudBuildLauncher:
         failure = build.get("failureInfo", {}).get("detail", "")
         note = str(failure or build.get("statusDetail", "") or f"the build ended with {status}")
         return Seen(state, outcome=DONE if state is State.SUCCEEDED else "", note=note)
-
-    def new_data(self) -> bool | None:
-        """Nobody can know from here."""
-        return None
-
-    def champion(self) -> str:
-        """Nobody can know from here."""
-        return ""
 
     def close(self) -> None:
         """Close its connections; the builds go on."""

@@ -22,7 +22,7 @@ from triggers.launchers.following import believed, utc_text, web_address
 from triggers.launchers.launcher import DISPATCHED, DONE, Launched, Order, Seen, State
 from triggers.launchers.launcher_settings import GithubSettings, Name
 from triggers.launchers.objects import patterns_of
-from triggers.launchers.remote import JsonApi
+from triggers.launchers.remote import Elsewhere, JsonApi
 from triggers.policy import Action, span_text
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -43,7 +43,7 @@ CONCLUSIONS: Mapping[str, State] = {
 }
 
 
-class GithubLauncher:
+class GithubLauncher(Elsewhere):
     """Dispatches to the workflows of one repository."""
 
     name = Name.GITHUB.value
@@ -82,14 +82,6 @@ class GithubLauncher:
         asked = float(sent or 0)
         found = self._titled(key, created=f">={utc_text(asked - _SKEW_S)}")
         return self._unseen(asked) if found is None else self._seen(found)
-
-    def new_data(self) -> bool | None:
-        """Nobody can know from here."""
-        return None
-
-    def champion(self) -> str:
-        """Nobody can know from here."""
-        return ""
 
     def close(self) -> None:
         """Close its connections; the workflows go on."""

@@ -16,6 +16,7 @@ from triggers.launchers.following import believed
 from triggers.launchers.kubeflow_client import KubeflowClient
 from triggers.launchers.launcher import DONE, Launched, Order, Seen, State
 from triggers.launchers.launcher_settings import KubeflowSettings, Name, OrderPart
+from triggers.launchers.remote import Elsewhere
 
 NEWEST = "newest"
 STATES: Mapping[str, State] = {
@@ -37,7 +38,7 @@ _PART: Mapping[OrderPart, Any] = {
 }
 
 
-class KubeflowLauncher:
+class KubeflowLauncher(Elsewhere):
     """Runs of one pipeline in one experiment."""
 
     name = Name.KUBEFLOW.value
@@ -77,14 +78,6 @@ class KubeflowLauncher:
             return believed(seen, found.created_at, self._settings.run_s, self._launched(run).url)
         note = _failure(found) if state is State.FAILED else f"Kubeflow says {status.lower()}"
         return Seen(state, outcome=DONE if state is State.SUCCEEDED else "", note=note, facts=facts)
-
-    def new_data(self) -> bool | None:
-        """Nobody can know from here."""
-        return None
-
-    def champion(self) -> str:
-        """Nobody can know from here."""
-        return ""
 
     def close(self) -> None:
         """Nothing is held between calls; the runs go on."""

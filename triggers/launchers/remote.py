@@ -23,6 +23,18 @@ _MEND: Mapping[int, str] = {
 _LONGEST_SAID = 300  # characters of a server's own words
 
 
+class Elsewhere:
+    """What every launcher says whose runs are not on this machine: what they make of data and model stays there."""
+
+    def new_data(self) -> bool | None:
+        """Nobody can know from here."""
+        return None
+
+    def champion(self) -> str:
+        """Nobody can know from here."""
+        return ""
+
+
 def refusal(what: str, status: int, said: str) -> TriggersError:
     """The error for an answer that is no success: `what` was asked, and `said` are the server's own words."""
     words = " ".join(said.split())[:_LONGEST_SAID]

@@ -13,6 +13,7 @@ import yaml
 
 from tests.samples.cluster_page import PAGE, keys_of_secrets, table
 from tools import manifest_cost
+from tools.manifest_rules import quota
 from tools.manifest_rules.objects import Bundle, Object
 from tools.manifest_rules.rendering import ROOT
 
@@ -245,4 +246,4 @@ def test_the_costs_on_the_page_are_the_sums_of_the_manifests(bundles: Mapping[st
     ("text", "number"), [("250m", 0.25), ("2", 2.0), ("64Mi", 64 * 2**20), ("1Ti", 2**40), (0, 0.0)]
 )
 def test_quantities_are_read_as_kubernetes_means_them(text: object, number: float) -> None:
-    assert manifest_cost.quantity(text) == pytest.approx(number)
+    assert quota.quantity(text) == pytest.approx(number)
