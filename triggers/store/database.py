@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from triggers.store.schema import TURN_NAME, VERSION, VERSION_NAME, about, metad
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BUSY_S = 10.0  # how long one waits for another's turn to end before nothing is acknowledged
 CONNECTIONS = 20
+_LOCKED_PAUSE_S = 0.01
 _CREATING = 7_226_415  # PostgreSQL's name for "somebody makes the tables": any number that nobody else uses
 _POSTGRESQL_OPTIONS = (
     f"-c lock_timeout={BUSY_S:g}s -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s "
@@ -166,7 +169,10 @@ def _sqlite(url: URL, read_only: bool, busy_s: float) -> Engine:
         connection.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA journal_mode = WAL")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            _log_ahead(connection, busy_s)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -174,6 +180,24 @@ def _sqlite(url: URL, read_only: bool, busy_s: float) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if takes_turn else "BEGIN")
 
     return engine
+
+
+def _log_ahead(connection: Any, busy_s: float) -> None:
+    """Turn the write-ahead log on.
+
+    Where others turn it on in the same moment, SQLite says "locked" at once whatever `busy_timeout` says, because waiting could be a
+    deadlock (https://sqlite.org/c3ref/busy_handler.html); so the waiting is done here.
+    """
+    give_up = time.monotonic() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(_LOCKED_PAUSE_S)
+        else:
+            return
 
 
 def _prepare_file(path: Path, read_only: bool) -> None:

@@ -312,8 +312,8 @@ def test_many_callers_at_once_get_each_its_own_answer(store: Store, url: str) ->
 
 
 def test_opening_twice_at_once_makes_the_tables_once(url: str) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        stores = list(pool.map(lambda _: Store(url), range(4)))
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(lambda _: Store(url), range(8)))
     assert stores[0].depth() == Depth(0, None, 0, None, 0)
     for one in stores:
         one.close()

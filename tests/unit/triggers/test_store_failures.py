@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,33 @@ def test_a_file_that_somebody_holds_is_a_failure_that_passes(tmp_path: Path) -> 
     (accepted,) = store.accept([event(delivery="held")])
     store.close()
     assert not accepted.duplicate
+
+
+def _held_without_write_ahead_log(path: Path) -> sqlite3.Connection:
+    """A file whose turn is taken in SQLite's older mode: nobody else can turn the write-ahead log on, and SQLite does not wait for it."""
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    return holder
+
+
+def test_opening_waits_for_whoever_holds_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "triggers.sqlite"
+    holder = _held_without_write_ahead_log(path)
+    freed = threading.Timer(0.3, holder.close)
+    freed.start()
+    store = Store(f"sqlite:///{path}")
+    freed.join()
+    store.accept([event(delivery="first")])
+    assert [stored.event.delivery for stored in store.events(9)] == ["first"]
+    store.close()
+
+
+def test_opening_a_file_that_stays_held_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "triggers.sqlite"
+    holder = _held_without_write_ahead_log(path)
+    with pytest.raises(StoreFailed, match="locked"):
+        Store(f"sqlite:///{path}", busy_s=0.05)
+    holder.close()
 
 
 def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
