@@ -1,14 +1,18 @@
 """Runs the steps of a Google Cloud Build configuration on this machine, one after the other in one workspace, as Cloud Build does.
 
-Substitutions reach the scripts as variables (`automapSubstitutions`), secrets where a step asks for them. The steps' images are not used.
+Substitutions reach the scripts as variables (`automapSubstitutions`), secrets where a step asks for them. Artifacts go into the folder that
+stands for the buckets, each under its own name. The steps' images are not used.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
+from typing import Any
 
 from tests.samples.workflow_files import CLOUD_BUILDS, read
 from tests.samples.workflow_runner import TIMEOUT_S, Edge, Ran, StepFailed, in_small
@@ -27,7 +31,21 @@ def run_build(workspace: Path, name: str, edge: Edge, substitutions: Mapping[str
         )
     variables = {**BUILT_IN, **build["substitutions"], **substitutions}
     edge.checkout(workspace)
-    return [_run(workspace, name, step, edge, variables) for step in build["steps"]]
+    ran = [_run(workspace, name, step, edge, variables) for step in build["steps"]]
+    _keep(build.get("artifacts", {}).get("objects"), workspace, Path(edge.surroundings["OUTSIDE"]), variables)
+    return ran
+
+
+def _keep(
+    objects: Mapping[str, Any] | None, workspace: Path, outside: Path, variables: Mapping[str, str]
+) -> None:
+    """Upload what the build made."""
+    if objects is None:
+        return
+    folder = outside / "buckets" / Template(objects["location"]).substitute(variables).removeprefix("gs://")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in objects["paths"]:
+        shutil.copy(workspace / path, folder)
 
 
 def _run(

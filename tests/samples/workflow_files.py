@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
-CLOUD_BUILDS = [ROOT / "cloudbuild.yaml", GITHUB / "cloudbuild-data.yaml"]
+CLOUD_BUILDS = [ROOT / "cloudbuild.yaml", *sorted(GITHUB.glob("cloudbuild-*.yaml"))]
 ONE_COMMAND = re.compile(r"&&|;|\n|\bif\b|\bfor\b|\bwhile\b")
 Mapped = dict[str, Any]
 

@@ -95,7 +95,7 @@ def test_the_docs_name_every_variable_and_secret_and_no_other(kind: str, word: s
 def test_the_docs_name_every_substitution_and_every_command_uses_those_that_there_are(path: Path) -> None:
     build = read(path.read_text(encoding="utf-8"))
     rows = [
-        row for row in re.findall(r"^\| (`_.*)", TABLE, re.MULTILINE) if path.name in row or "| both |" in row
+        row for row in re.findall(r"^\| (`_.*)", TABLE, re.MULTILINE) if path.name in row or "| all |" in row
     ]
     assert set(re.findall(r"`(_\w+)`", "".join(rows))) == set(build["substitutions"])
     named = " ".join([*commands_of(build), str(build.get("artifacts", ""))])
@@ -158,7 +158,7 @@ def test_a_release_that_waits_for_its_approval_holds_up_no_other() -> None:
 
 
 CODE, OTHERS = (
-    ("deploy.yml", "cloudbuild.yaml"),
+    ("deploy.yml", "cloudbuild.yaml", "cloudbuild-promote.yaml"),
     (
         *("data.yml", "retrain.yml", "schedule.yml", "release-model.yml"),
         "cloudbuild-data.yaml",

@@ -133,6 +133,17 @@ def test_cloud_build_makes_of_the_same_commit_the_same_version(flows: Flows, bui
     assert [run["display_name"] for run in held["runs"]][-1] == "pedalflow-code-build-4711"
 
 
+def test_cloud_build_promotes_the_very_file_that_it_ran_on_staging(flows: Flows, built: list[Ran]) -> None:
+    before = len(flows.runs())
+    ran = flows.build("cloudbuild-promote.yaml", {"_KFP_HOST": flows.production.address})
+    assert not [one.command for one in ran if "images" in one.command or "compile" in one.command]
+    (on_staging,), (in_production,) = flows.staging.tell()["versions"], flows.production.tell()["versions"]
+    assert on_staging["pipeline_spec"] == in_production["pipeline_spec"]
+    (run,) = flows.runs()[before:]
+    assert run["display_name"] == "pedalflow-code-build-4711"
+    assert run["pipeline_version_reference"]["pipeline_version_id"] == in_production["pipeline_version_id"]
+
+
 def test_an_upload_becomes_a_span_a_commit_and_a_run_under_the_key_of_the_service(
     flows: Flows, taken_in: list[Ran]
 ) -> None:
