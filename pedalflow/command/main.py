@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pedalflow.command import exits, options, runtimes, table
+from pedalflow.command import exits, options, options_common, runtimes, table
 from pedalflow.command.outermost import outermost
 from pedalflow.errors import SettingsError
 
@@ -38,7 +38,7 @@ def front_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    options.add_common(parser)
+    options_common.add_common(parser)
     parser.add_argument(
         "command", choices=[entry.name for entry in table.COMMANDS], metavar="COMMAND", help=argparse.SUPPRESS
     )

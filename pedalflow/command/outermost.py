@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from pedalflow.command import exits, options
+from pedalflow.command import exits, options, options_common
 from pedalflow.errors import PedalflowError
 
 
 def _common(argv: Sequence[str]) -> argparse.Namespace:
     """`workspace` and `verbose` out of arguments whose other options this layer does not know."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    options.add_common(parser)
+    options_common.add_common(parser)
     parser.set_defaults(workspace=options.ROOT, verbose=False)
     try:
         return parser.parse_known_args(argv)[0]
