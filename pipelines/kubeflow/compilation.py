@@ -46,3 +46,13 @@ class Compilation:
             raise SettingsError(
                 f"the image {self.image!r} is not pinned; name it by its digest, as in registry/pedalflow-pipelines@sha256:<64 hex digits>"
             )
+
+    @property
+    def image_digest(self) -> str:
+        """The digest of the tasks' image."""
+        return digest_of(self.image)
+
+
+def digest_of(image: str) -> str:
+    """What pins an image, as in `sha256:<64 hex digits>`; empty where nothing does."""
+    return image.partition("@")[2]

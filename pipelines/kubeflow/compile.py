@@ -26,7 +26,7 @@ from pipelines.kubeflow import patches, wiring
 from pipelines.kubeflow.allow_list import problems
 from pipelines.kubeflow.compilation import Compilation
 from pipelines.kubeflow.parameters import RootParameter, root_parameters
-from pipelines.kubeflow.policies import platform_document
+from pipelines.kubeflow.pods import platform_document
 from pipelines.kubeflow.run_completion import RunCompletion
 from pipelines.kubeflow.run_plan import OUTPUTS, RunPlan
 from pipelines.plan import Plan, PlannedSpan
@@ -128,7 +128,8 @@ def _template(made: Compilation) -> Plan:
 
 
 def _brought(made: Compilation, planned: list[RootParameter]) -> Brought:
-    plan = RunPlan({"use_case": made.use_case, **{p.name: _value(p) for p in planned}})
+    fixed = {"use_case": made.use_case, "image": made.image}
+    plan = RunPlan({**fixed, **{p.name: _value(p) for p in planned}})
     spans = _importer(made, wiring.SPANS, File)
     release = _importer(made, wiring.CHAMPION, standard_artifacts.Model)
     champion = ChampionModel(release=release.outputs[IMPORTED], champion="")

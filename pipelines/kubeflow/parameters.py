@@ -16,6 +16,7 @@ STRING, INTEGER, DOUBLE, BOOLEAN = "STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", 
 HYPERPARAMETER = "model_"  # what the names of hyperparameters begin with
 MOUNT = "/mnt/pedalflow"  # where the claim for releases is mounted
 SECTIONS = ("tuner", "gates", "detectors")
+IMAGE_DIGEST = "image_digest"
 Value = str | int | float | bool
 
 
@@ -68,6 +69,12 @@ def _makings(made: Compilation) -> tuple[RootParameter, ...]:
         RootParameter("dirty", BOOLEAN, "Whether that code differs from its commit.", made.dirty),
         RootParameter(
             "code", STRING, "Fingerprint of the code; the run compares it with the image's.", made.code
+        ),
+        RootParameter(
+            IMAGE_DIGEST,
+            STRING,
+            "Digest of the tasks' image; the run compares it with the one that is compiled in.",
+            made.image_digest,
         ),
     )
 

@@ -10,6 +10,18 @@ from pedalflow.errors import SettingsError
 
 # LocalPathForURI in the launcher (backend/src/v2/component) has the same table.
 FOLDERS: Mapping[str, str] = {"minio": "minio", "s3": "s3", "gs": "gcs"}
+_KNOWN = ", ".join(f"{scheme}://" for scheme in FOLDERS)
+
+
+def check_pipeline_root(uri: str) -> None:
+    """Raise SettingsError where a run cannot keep its artifacts at `uri`, since its tasks would be brought nothing from there."""
+    if not _in_a_store(uri):
+        raise SettingsError(f"the pipeline root {uri!r} is in no object store; it must begin with {_KNOWN}")
+
+
+def _in_a_store(uri: str) -> bool:
+    scheme, separator, key = uri.partition("://")
+    return bool(separator) and scheme in FOLDERS and ".." not in PurePosixPath(key).parts
 
 
 @dataclass(frozen=True)
@@ -26,12 +38,11 @@ class LauncherFolders:
         """
         if uri.startswith("/"):
             return uri
-        scheme, separator, key = uri.partition("://")
-        if not separator or scheme not in FOLDERS or ".." in PurePosixPath(key).parts:
-            known = ", ".join(f"{name}://" for name in FOLDERS)
+        if not _in_a_store(uri):
             raise SettingsError(
-                f"{uri!r} is no place that Kubeflow brings to a task; it must begin with {known} or /"
+                f"{uri!r} is no place that Kubeflow brings to a task; it must begin with {_KNOWN} or /"
             )
+        scheme, _, key = uri.partition("://")
         return str(self.root / FOLDERS[scheme] / key)
 
     def uri(self, path: str) -> str:

@@ -23,7 +23,8 @@ from tfx.utils import json_utils
 from components.use_cases import load_function, load_use_case
 from pedalflow.errors import RunFailed, SettingsError
 from pipelines import provenance
-from pipelines.kubeflow.parameters import hyperparameters_of, read_spans
+from pipelines.kubeflow.compilation import digest_of
+from pipelines.kubeflow.parameters import IMAGE_DIGEST, hyperparameters_of, read_spans
 from pipelines.plan import Plan, PlannedSpan, code_fingerprint
 from pipelines.properties import (
     as_text,
@@ -36,6 +37,7 @@ from pipelines.properties import (
 from pipelines.settings import DetectorSettings, GateSettings, Section, TunerSettings
 
 Properties = Mapping[str, Any]
+IMAGE_TAG = "pedalflow.image"  # of MLflow's run and model version: the release has the bytes of a run on one machine, so not in there
 # The output parameters: what each later task's execution property is, from the plan and the run's other parameters.
 OUTPUTS: Mapping[str, Callable[[Plan, Properties], str]] = {
     "maker": lambda plan, given: plan.maker,
@@ -46,7 +48,7 @@ OUTPUTS: Mapping[str, Callable[[Plan, Properties], str]] = {
     "detector_settings": lambda plan, given: as_text(plan.parameters["detectors"]),
     "facts": lambda plan, given: as_text(plan.facts),
     "registry": lambda plan, given: as_text(_registry(given)),
-    "tags": lambda plan, given: as_text(lineage_tags(plan)),
+    "tags": lambda plan, given: as_text({**lineage_tags(plan), IMAGE_TAG: given["image"]}),
     "pusher_config": lambda plan, given: json_utils.dumps(pusher_config(given["releases"])),
 }
 
@@ -83,6 +85,16 @@ def check_code(plan: Plan) -> None:
         )
 
 
+def check_image(given: Properties) -> None:
+    """Raise RunFailed where the run was started for another image than its tasks run in."""
+    wanted, compiled = given[IMAGE_DIGEST], digest_of(given["image"])
+    if wanted != compiled:
+        raise RunFailed(
+            f"the run was started for an image with the digest {wanted!r}, but this version of the pipeline was compiled with {compiled}, "
+            f"and its tasks run in that; leave {IMAGE_DIGEST} out, or start the version that was compiled with the other image"
+        )
+
+
 def _section(kind: type[Section], name: str, given: Properties) -> dict[str, Any]:
     try:
         return kind.model_validate(json.loads(given[name])).model_dump()
@@ -110,7 +122,8 @@ class RunPlanExecutor(BaseExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Make the plan, make sure that this is its code, and write what the later tasks need."""
+        """Make the plan, make sure that these are its image and its code, and write what the later tasks need."""
+        check_image(exec_properties)
         plan = plan_of(exec_properties)
         check_code(plan)
         for name, text in OUTPUTS.items():

@@ -33,10 +33,12 @@ class Order:
     version: Version
     arguments: Mapping[str, Any]
     service_account: str = ""  # of the pods; empty for the server's own
+    pipeline_root: str = ""  # where artifacts go; empty for the version's own
 
     def body(self, experiment_id: str) -> Json:
         """The request for it."""
         account = {"service_account": self.service_account} if self.service_account else {}
+        root = {"pipeline_root": self.pipeline_root} if self.pipeline_root else {}
         return {
             **account,
             "display_name": self.name,
@@ -45,7 +47,7 @@ class Order:
                 "pipeline_id": self.version.pipeline_id,
                 "pipeline_version_id": self.version.version_id,
             },
-            "runtime_config": {"parameters": dict(self.arguments)},
+            "runtime_config": {"parameters": dict(self.arguments), **root},
         }
 
 
@@ -110,9 +112,14 @@ def _experiment(server: Kubeflow, name: str) -> str:
 
 
 def _same(there: Json, wanted: Json) -> bool:
-    """Whether a recurring run does what is wanted. A server adds fields of its own, and its own account where none is named."""
+    """Whether a recurring run does what is wanted. A server adds fields of its own, and its own account and root where none is named."""
     account = wanted.get("service_account", there.get("service_account"))
-    return _what(there) == _what(wanted) and there.get("service_account") == account
+    root = _root(wanted) or _root(there)
+    return _what(there) == _what(wanted) and there.get("service_account") == account and _root(there) == root
+
+
+def _root(recurring: Json) -> str:
+    return (recurring.get("runtime_config") or {}).get("pipeline_root") or ""
 
 
 def _what(recurring: Json) -> tuple[Any, ...]:

@@ -15,11 +15,13 @@ from pipelines import provenance
 from pipelines.kubeflow.api_calls import Kubeflow, Version
 from pipelines.kubeflow.arguments import CHAMPION, DATA, champion_arguments, data_arguments, window_of
 from pipelines.kubeflow.compiled import CompiledPipeline, complete, read_assignments
-from pipelines.kubeflow.parameters import read_spans
+from pipelines.kubeflow.parameters import IMAGE_DIGEST, read_spans
 from pipelines.plan import code_fingerprint
 from pipelines.settings import Settings, read_settings
 
 NEWEST = "newest"
+# May be typed, to be sure of them, but are never anything else than the version's defaults.
+THE_VERSIONS_OWN = ("code", IMAGE_DIGEST)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def resolve(version: Version, workspace: Workspace, wish: Wish) -> dict[str, Any
     """The arguments of the run: what was typed, else what workspace and registry say. All else has defaults in the version, code too.
 
     Raises:
-        SettingsError: the version has no such parameter, is none of ours, or is of other code than this checkout, unless that is wished.
+        SettingsError: the version has no such parameter, is none of ours, runs in another image than was typed, or is of other code than
+            this checkout, unless that is wished.
         RunFailed: the registry did not answer.
     """
     pipeline = CompiledPipeline(version.spec, {})
@@ -64,6 +67,7 @@ def resolve(version: Version, workspace: Workspace, wish: Wish) -> dict[str, Any
     settings = read_settings(workspace.params)
     code = defaults.get("code") if wish.as_deployed else _code(settings)
     _check_code(str(typed.get("code", code)), version, defaults)
+    _check_image(typed, version, defaults)
     found: dict[str, Any] = {"spans_uri": wish.spans_uri} if wish.spans_uri else {}
     if not typed.keys() & set(DATA):
         found |= data_arguments(window_of(workspace, wish.until_span, without_files=True))
@@ -72,7 +76,13 @@ def resolve(version: Version, workspace: Workspace, wish: Wish) -> dict[str, Any
         found["reason"] = wish.reason
     resolved = {**found, **typed}
     read_spans(str(complete(pipeline, resolved)["spans"]))
-    return {name: value for name, value in resolved.items() if name != "code"}
+    return {name: value for name, value in resolved.items() if name not in THE_VERSIONS_OWN}
+
+
+def image_argument(version: Version) -> dict[str, str]:
+    """The argument that says which image a run of this version is of; empty for a version that does not take it."""
+    declared = CompiledPipeline(version.spec, {}).parameters.get(IMAGE_DIGEST, {})
+    return {IMAGE_DIGEST: str(declared["defaultValue"])} if "defaultValue" in declared else {}
 
 
 def commit_of(version: Version) -> str:
@@ -89,9 +99,11 @@ def expected_files(arguments: Mapping[str, Any], version: Version) -> list[str]:
     return [f"{folder}/{span.file} (md5 {span.md5})" for span in read_spans(str(arguments["spans"]))]
 
 
-def key_of(version: Version, arguments: Mapping[str, Any]) -> str:
-    """The idempotency key of a run that was given none: the same version and arguments give the same; the reason does not count."""
+def key_of(version: Version, arguments: Mapping[str, Any], pipeline_root: str = "") -> str:
+    """The idempotency key of a run that was given none: the same version, arguments and root give the same; the reason does not count."""
     counted = {name: value for name, value in arguments.items() if name != "reason"}
+    if pipeline_root:
+        counted["pipeline_root"] = pipeline_root
     text = json.dumps([version.version_id, counted], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -122,6 +134,15 @@ def _check_code(mine: str, version: Version, defaults: Mapping[str, Any]) -> Non
         raise SettingsError(
             f"version {version.name} runs the code of commit {str(defaults.get('commit'))[:12]}, and this checkout holds other code "
             f"({mine[:12]}…); deploy this code, check that commit out, or start the version as it is with --as-deployed"
+        )
+
+
+def _check_image(typed: Mapping[str, Any], version: Version, defaults: Mapping[str, Any]) -> None:
+    compiled = defaults.get(IMAGE_DIGEST)
+    if typed.get(IMAGE_DIGEST, compiled) != compiled:
+        raise SettingsError(
+            f"version {version.name} runs in the image with the digest {compiled}, and not in {typed[IMAGE_DIGEST]!r}; name the version "
+            f"that was compiled with that image with --version, or leave {IMAGE_DIGEST} out"
         )
 
 

@@ -20,12 +20,14 @@ from pedalflow.workspace import Workspace
 from pipelines.kubeflow.api import Api, Json
 from pipelines.kubeflow.api_calls import Kubeflow, Version
 from pipelines.kubeflow.api_connection import account_of, connection_of
+from pipelines.kubeflow.places import check_pipeline_root
 from pipelines.kubeflow.submit import Order, Started, recur, run_name, six_fields, start
 from pipelines.kubeflow.submit_arguments import (
     Wish,
     commit_of,
     deployed_version,
     expected_files,
+    image_argument,
     key_of,
     resolve,
     write_arguments,
@@ -63,6 +65,12 @@ def _check(asked: argparse.Namespace) -> None:
     """Raise SettingsError for options that do not go together."""
     if asked.timeout_s and not asked.wait:
         raise SettingsError("--timeout-s says how long to wait, so it needs --wait")
+    if asked.pipeline_root:
+        check_pipeline_root(asked.pipeline_root)
+    if asked.pipeline_root and asked.arguments_file:
+        raise SettingsError(
+            "--pipeline-root belongs to a run and is no argument, so --arguments-file cannot hold it; leave it out"
+        )
     if asked.again and (asked.recurring or asked.arguments_file):
         raise SettingsError(
             "--again starts another run, but --recurring and --arguments-file start none; leave it out"
@@ -82,7 +90,14 @@ def _wish(asked: argparse.Namespace) -> Wish:
 
 def _order(asked: argparse.Namespace, key: str, version: Version, arguments: Mapping[str, Any]) -> Order:
     account = account_of(vars(asked), os.environ)
-    return Order(run_name(asked.pipeline, key), asked.experiment, version, arguments, account)
+    return Order(
+        run_name(asked.pipeline, key),
+        asked.experiment,
+        version,
+        {**image_argument(version), **arguments},
+        account,
+        asked.pipeline_root or "",
+    )
 
 
 def _start(
@@ -92,7 +107,7 @@ def _start(
     arguments: Mapping[str, Any],
     progress: Progress,
 ) -> int:
-    key = asked.idempotency_key or key_of(version, arguments)
+    key = asked.idempotency_key or key_of(version, arguments, asked.pipeline_root or "")
     if asked.again:
         key = f"{key}-{secrets.token_hex(4)}"
     order = _order(asked, key, version, {"idempotency_key": key, **arguments})

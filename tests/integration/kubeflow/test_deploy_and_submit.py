@@ -228,7 +228,9 @@ def test_a_run_is_of_the_version_the_window_and_the_champion(deployed: Commands)
         "model_epochs": 2,
         "reason": "prices",
         "idempotency_key": said["name"].removeprefix("pedalflow-"),
+        "image_digest": IMAGE.partition("@")[2],
     }
+    assert set(run["runtime_config"]) == {"parameters"}, "the pipeline root is the version's own"
     assert (said["run"], said["made"]) == (run["run_id"], True)
     assert said["page"] == f"{deployed.api.address}/#/runs/details/{run['run_id']}"
 
@@ -272,6 +274,18 @@ def test_a_run_that_the_triggers_started_is_found_by_its_key(deployed: Commands)
     )
 
 
+def test_the_pipeline_root_is_a_parameter_of_kubeflows_run(deployed: Commands) -> None:
+    root = ("--pipeline-root", "s3://bikes/runs")
+    first, elsewhere = (ok(deployed.submit("--json", *FIRST, *where)) for where in ((), root))
+    again = ok(deployed.submit("--json", *FIRST, *root))
+    assert (elsewhere["made"], again["made"]) == (True, False)
+    assert len({first["run"], elsewhere["run"]}) == len(deployed.held("runs")) == 2
+    assert deployed.submit(*FIRST, *root, "--recurring", "0 3 * * *").code == 0
+    made = [deployed.held("runs")[1], *deployed.held("recurring_runs")]
+    assert [thing["runtime_config"]["pipeline_root"] for thing in made] == ["s3://bikes/runs"] * 2
+    assert all("pipeline_root" not in thing["runtime_config"]["parameters"] for thing in made)
+
+
 @pytest.mark.parametrize(
     "failures",
     [
@@ -293,6 +307,9 @@ def test_an_answer_that_is_lost_starts_nothing_twice(deployed: Commands, failure
         (("--param", "colour=red"), 2, "'colour=red' is not NAME=VALUE with one of"),
         (("--param", "model_epochs=many"), 2, "is no value for a parameter of the kind NUMBER_INTEGER"),
         (("--param", "code=abc"), 2, "this checkout holds other code (abc…)"),
+        (("--param", "image_digest=sha256:2"), 2, "and not in 'sha256:2'; name the version"),
+        (("--pipeline-root", "/mnt/runs"), 2, "the pipeline root '/mnt/runs' is in no object store"),
+        (("--pipeline-root", "s3://b", "--arguments-file", "x"), 2, "--arguments-file cannot hold it"),
         (("--param", "spans=[]", "--param", "first_evaluation_day=2012-01-18"), 2, "nothing to train on"),
         (("--param", "first_evaluation_day=2012-01-18"), 2, "needs the parameters spans"),
         (("--version", "v-9"), 2, "has no version v-9"),
@@ -394,6 +411,7 @@ def test_a_schedule_is_one_recurring_run_however_often_it_is_asked_for(deployed:
         ("--recurring", "0 4 * * *"),
         ("--recurring", "0 3 * * *", "--until-span", "1"),
         ("--recurring", "0 3 * * *", "--service-account", "trainer"),
+        ("--recurring", "0 3 * * *", "--pipeline-root", "s3://bikes/runs"),
     ],
 )
 def test_a_changed_schedule_takes_the_place_of_the_old_one(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from pedalflow.release import open_release
+from pipelines.kubeflow.compilation import UNPUBLISHED
 from tests.integration.conftest import Trained
 from tests.integration.kubeflow.conftest import Rehearse
 from tests.samples.project_copy import environment
@@ -33,6 +36,7 @@ def test_a_first_run_makes_the_release_of_the_local_runner_byte_for_byte(
     assert len(said["tasks"]) == 18
     pushed = rehearse.workspace.state / "rehearsal" / "releases" / local.name
     assert open_release(pushed).checksum == local.checksum
+    assert _recorded_images(rehearse) == [UNPUBLISHED], "in the registry, and so not in the release's bytes"
     left = {path.name for path in rehearse.workspace.state.iterdir()}
     assert left == {"rehearsal", "rehearsal.lock"}, "it must not touch what the workspace has"
     assert _processes_of(rehearse) == []
@@ -64,6 +68,18 @@ def test_a_task_that_fails_stops_the_run_but_not_the_exit_handler(rehearse: Rehe
     assert "the task RunPlan failed in attempt 1 with exit code 7" in done.stderr
     assert "the image holds code with the fingerprint" in done.stderr
     assert not (rehearse.workspace.state / "rehearsal" / "releases").exists()
+
+
+def test_a_run_that_says_another_image_than_its_tasks_run_in_trains_nothing(rehearse: Rehearse) -> None:
+    done = rehearse("--until-span", "1", "--param", f"image_digest=sha256:{'2' * 64}")
+    assert done.code == 7
+    found = states(json.loads(done.stdout))
+    assert (found["RunPlan"], found["SpanExampleGen"], found[EXIT_HANDLER]) == (
+        "FAILED",
+        "SKIPPED",
+        "SUCCEEDED",
+    )
+    assert "start the version that was compiled with the other image" in done.stderr
 
 
 def test_spans_that_are_not_in_the_store_are_named_and_nothing_is_trained(rehearse: Rehearse) -> None:
@@ -102,6 +118,14 @@ def test_ctrl_c_stops_the_task_that_is_at_work_and_leaves_no_process(rehearse: R
                 process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     assert _processes_of(rehearse) == []
+
+
+def _recorded_images(rehearse: Rehearse) -> list[str]:
+    """The images of the model versions in the rehearsal's own registry."""
+    (database,) = (rehearse.workspace.state / "rehearsal").glob("*.sqlite")
+    with closing(sqlite3.connect(database)) as registry:
+        found = registry.execute("select value from model_version_tags where key = 'pedalflow.image'")
+        return [value for (value,) in found]
 
 
 def _processes_of(rehearse: Rehearse) -> list[str]:

@@ -40,7 +40,7 @@ def answering(*told: Told | None, **connection: Any) -> Iterator[tuple[Api, list
         return told[min(len(asked), len(told)) - 1]
 
     with json_server(reply) as address:
-        yield Api(Connection(address, **connection), timeout_s=0.5), asked
+        yield Api(Connection(address, **connection), timeout_s=20.0), asked
 
 
 def look(server: Api) -> dict[str, Any]:

@@ -212,5 +212,12 @@ def test_secrets_and_volumes_are_named_for_executors_that_exist(kept: list[Spec]
     assert executors["ReleasePusher_executor"]["pvcMount"][0]["mountPath"] == "/mnt/pedalflow"
 
 
+def test_the_digest_that_a_run_may_say_is_that_of_the_image_in_which_all_tasks_run(spec: Spec) -> None:
+    declared = spec["root"]["inputDefinitions"]["parameters"]["image_digest"]
+    compiled_in = inner(spec)["RunPlan"]["inputs"]["parameters"]["image"]["runtimeValue"]["constant"]
+    assert {container(spec, task)["image"] for task in TASKS} == {compiled_in}
+    assert compiled_in.endswith(f"@{declared['defaultValue']}")
+
+
 def test_no_anchor_of_yaml_is_in_the_file(text: str) -> None:
     assert "&id" not in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pedalflow.errors import SettingsError
-from pipelines.kubeflow.places import LauncherFolders
+from pipelines.kubeflow.places import LauncherFolders, check_pipeline_root
 
 CONTAINER = LauncherFolders(Path("/"))
 
@@ -41,3 +41,12 @@ def test_a_path_on_a_mounted_volume_stays_what_it_is(path: str) -> None:
 def test_a_place_that_the_launcher_does_not_bring_is_refused_by_name(uri: str) -> None:
     with pytest.raises(SettingsError, match="no place that Kubeflow brings"):
         CONTAINER.local(uri)
+
+
+@pytest.mark.parametrize("uri", ["/mnt/runs", "http://x/y", "runs", "", "s3://b/../c"])
+def test_a_pipeline_root_that_no_task_would_find_again_is_refused(uri: str) -> None:
+    check_pipeline_root("s3://b/runs")
+    with pytest.raises(
+        SettingsError, match=r"is in no object store; it must begin with minio://, s3://, gs://"
+    ):
+        check_pipeline_root(uri)

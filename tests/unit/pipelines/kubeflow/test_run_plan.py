@@ -18,9 +18,9 @@ from pipelines.kubeflow.parameters import (
     root_parameters,
     spans_argument,
 )
-from pipelines.kubeflow.run_plan import OUTPUTS, check_code, plan_of
+from pipelines.kubeflow.run_plan import OUTPUTS, check_code, check_image, plan_of
 from pipelines.plan import Plan, PlannedSpan, code_fingerprint
-from pipelines.properties import as_text
+from pipelines.properties import as_text, lineage_tags
 from tests.samples.compiled_golden import MAKINGS
 
 SPAN = SpanArgument(1, 8645, "2011-01-01", "2011-12-31", "0" * 32, "span-01.csv")
@@ -40,8 +40,9 @@ COMPLETE = {
 
 def given(**more: Any) -> dict[str, Any]:
     defaults = {p.name: p.default for p in root_parameters(MAKINGS)}
-    data = {"use_case": "bikeshare", "spans": spans_argument([SPAN]), "first_evaluation_day": "2011-12-18"}
-    return {**defaults, **data, **more}
+    fixed = {"use_case": MAKINGS.use_case, "image": MAKINGS.image}
+    data = {"spans": spans_argument([SPAN]), "first_evaluation_day": "2011-12-18"}
+    return {**defaults, **fixed, **data, **more}
 
 
 def local() -> Plan:
@@ -103,6 +104,20 @@ def test_an_image_with_other_code_than_the_run_says_is_refused() -> None:
     check_code(replace(local(), code=code))
     with pytest.raises(RunFailed, match="the image holds code with the fingerprint"):
         check_code(local())
+
+
+@pytest.mark.parametrize("digest", [f"sha256:{'2' * 64}", "1" * 64, MAKINGS.image, ""])
+def test_a_run_that_was_started_for_another_image_is_refused(digest: str) -> None:
+    check_image(given())
+    with pytest.raises(RunFailed, match=r"compiled with sha256:1{64}, .* leave image_digest out"):
+        check_image(given(image_digest=digest))
+
+
+def test_the_image_is_recorded_in_the_registry_and_not_in_the_release() -> None:
+    recorded = json.loads(OUTPUTS["tags"](plan_of(given()), given()))
+    assert recorded == {**lineage_tags(local()), "pedalflow.image": MAKINGS.image}
+    for name, text in OUTPUTS.items():
+        assert name == "tags" or MAKINGS.image not in text(plan_of(given()), given())
 
 
 def test_spans_travel_as_text_and_back() -> None:

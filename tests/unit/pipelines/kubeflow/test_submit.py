@@ -23,6 +23,7 @@ from pipelines.kubeflow.submit_arguments import (
     Wish,
     commit_of,
     expected_files,
+    image_argument,
     key_of,
     resolve,
     write_arguments,
@@ -82,6 +83,7 @@ def test_the_same_version_and_arguments_have_the_same_key_whatever_the_reason() 
     assert key == key_of(VERSION, {**ARGUMENTS, "reason": "another"})
     assert key != key_of(VERSION, {**ARGUMENTS, "champion": "r-1"})
     assert key != key_of(replace(VERSION, version_id="version-3"), ARGUMENTS)
+    assert key != key_of(VERSION, ARGUMENTS, "s3://elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +112,24 @@ def test_a_version_that_is_none_of_ours_never_runs() -> None:
     foreign = replace(VERSION, spec={"root": {"inputDefinitions": {"parameters": {}}}})
     with pytest.raises(SettingsError, match="was not made by `pedalflow compile`"):
         resolve(foreign, Workspace(ROOT), Wish(None, (), None, "", None, as_deployed=True))
+
+
+@pytest.mark.parametrize("as_deployed", [True, False])
+def test_a_version_never_runs_in_another_image(as_deployed: bool) -> None:
+    typed = (*TYPED, f"code={MAKINGS.code}")
+    other = replace(WISH, assignments=(*typed, "image_digest=sha256:2"), as_deployed=as_deployed)
+    with pytest.raises(
+        SettingsError, match=r"version cccccccccccc-1 runs in the image .*1, and not in 'sha256:2'"
+    ):
+        resolve(VERSION, Workspace(ROOT), other)
+    same = replace(other, assignments=(*typed, f"image_digest={MAKINGS.image_digest}"))
+    arguments = resolve(VERSION, Workspace(ROOT), same)
+    assert "image_digest" not in arguments, "it is the version's, and not what somebody chose"
+
+
+def test_a_run_says_the_image_argument_its_version_where_that_takes_it() -> None:
+    assert image_argument(VERSION) == {"image_digest": MAKINGS.image_digest}
+    assert image_argument(replace(VERSION, spec={"root": {}})) == {}
 
 
 def test_a_version_says_the_commit_of_its_code() -> None:
@@ -143,8 +163,9 @@ class Schedules:
     def delete_recurring_run(self, identity: str) -> None:
         self.held = [recurring for recurring in self.held if recurring["recurring_run_id"] != identity]
 
-    def recur(self, account: str) -> Started:
-        return recur(self, replace(ORDER, service_account=account), "0 0 3 * * *")  # type: ignore[arg-type]
+    def recur(self, account: str, root: str = "") -> Started:
+        order = replace(ORDER, service_account=account, pipeline_root=root)
+        return recur(self, order, "0 0 3 * * *")  # type: ignore[arg-type]
 
 
 def accounts(server: Schedules) -> list[str]:
@@ -172,6 +193,13 @@ def test_a_schedule_with_another_account_takes_the_place_of_the_old_one() -> Non
 def test_the_account_that_the_server_named_itself_is_no_other_one() -> None:
     server = Schedules()
     assert [server.recur("").made for _ in range(2)] == [True, False]
+
+
+def test_a_schedule_with_another_pipeline_root_takes_the_place_of_the_old_one() -> None:
+    server = Schedules()
+    roots = ("", "s3://b/runs", "s3://b/runs", "", "s3://c/runs")
+    assert [server.recur("", root).made for root in roots] == [True, True, False, False, True]
+    assert server.held[0]["runtime_config"]["pipeline_root"] == "s3://c/runs"
 
 
 @pytest.mark.parametrize(
