@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbclient import NotebookClient
+import papermill
 
-from pedalflow.command.main import WORKSPACE_VARIABLE
 from pedalflow.errors import RunFailed
 from pipelines.notebooks.normalise import normalised
 from pipelines.provenance import REPOSITORY
@@ -22,6 +20,7 @@ from pipelines.provenance import REPOSITORY
 NOTEBOOKS = REPOSITORY / "notebooks"
 PICTURES = REPOSITORY / "docs" / "images"
 PATIENCE_S = 600  # for one cell
+PLAYED = "PLAYED"  # the parameter that says where the loop was played
 # The picture that stands for each notebook in docs/notebooks.md, by words of its caption.
 COVERS: Mapping[str, str] = {
     "01-explore": "day by day",
@@ -63,30 +62,28 @@ def paths(names: Sequence[str] = ()) -> tuple[Path, ...]:
 
 
 def execute(path: Path, folder: Path, loop: Path | None = None) -> dict[str, Any]:
-    """The notebook as it is after all its cells ran in `folder`. Raises RunFailed where one failed or something wrote to stderr."""
-    notebook = nbformat.read(path, as_version=4)
-    resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(
-        notebook,
-        timeout=PATIENCE_S,
+    """The notebook as it is after all its cells ran in `folder`; `loop` is for those that ask where the loop was played.
+
+    Raises papermill's PapermillExecutionError where a cell failed, and RunFailed where something wrote to stderr.
+    """
+    asked = papermill.inspect_notebook(str(path))
+    notebook = papermill.execute_notebook(
+        str(path),
+        None,
+        {PLAYED: str(loop.resolve())} if loop is not None and PLAYED in asked else {},
         kernel_name="python3",
-        resources=resources,
+        cwd=str(folder),
+        progress_bar=False,
+        execution_timeout=PATIENCE_S,
         coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=40"],
     )
-    client.execute(env=_environment(loop))
     executed = normalised(notebook)
     for cell in executed["cells"]:
         for output in cell.get("outputs", ()):
             if output.get("name") == "stderr":
                 raise RunFailed(f"{path.name}, {cell['id']} wrote to stderr: {output['text'][:500]}")
     return executed
-
-
-def _environment(loop: Path | None) -> dict[str, str]:
-    """The caller's, with the workspace in which a loop was played."""
-    named = {} if loop is None else {WORKSPACE_VARIABLE: str(loop.resolve())}
-    return {**os.environ, **named}
 
 
 def cover(notebook: Mapping[str, Any], words: str) -> bytes:

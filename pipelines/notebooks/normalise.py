@@ -7,12 +7,17 @@ from typing import Any
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 IMAGE = "image/png"
+INJECTED = "injected-parameters"
 Cell = Mapping[str, Any]
 
 
 def normalised(notebook: Mapping[str, Any]) -> dict[str, Any]:
-    """The notebook with numbered cells, the kernel's name alone, and outputs without times, counters of runs and colours of terminals."""
-    cells = [_cell(cell, number) for number, cell in enumerate(notebook["cells"], 1)]
+    """The notebook with numbered cells, the kernel's name alone, and outputs without times, counters of runs and colours of terminals.
+
+    The cell in which papermill says what the parameters of one execution were is left out.
+    """
+    own = [cell for cell in notebook["cells"] if INJECTED not in cell.get("metadata", {}).get("tags", ())]
+    cells = [_cell(cell, number) for number, cell in enumerate(own, 1)]
     return {
         "cells": _counted(cells),
         "metadata": {"kernelspec": KERNEL, "language_info": {"name": "python"}},

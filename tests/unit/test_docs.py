@@ -45,6 +45,15 @@ def test_every_decision_is_in_the_index() -> None:
     assert decisions == set(re.findall(r"\]\((0\d{3}[\w-]*\.md)\)", index))
 
 
+def test_every_dependency_has_its_reason() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    asked = set(re.findall(r'^  "([\w-]+)', extras, re.MULTILINE))
+    reasons = (ROOT / "docs" / "decisions" / "0004-dependencies.md").read_text(encoding="utf-8")
+    assert {"tfx", "seldon-core", "fastapi", "papermill", "ruff"} <= asked
+    assert {name for name in asked if not re.search(rf"`{name}[`\[]", reasons)} == set()
+
+
 def test_every_type_of_event_is_documented() -> None:
     """Those that are sent or read, wherever the code names one."""
     rooms = ("serving", "triggers", "pipelines")
