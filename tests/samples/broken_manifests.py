@@ -172,6 +172,40 @@ def an_image_without_a_version(bundle: Bundle) -> None:
     container(bundle, "fetch")["image"] = "docker.io/seldonio/rclone-storage-initializer"
 
 
+@breaks("prepackaged", "production+prepackaged")
+def a_model_that_seldon_fetches(bundle: Bundle) -> None:
+    component = predictor(bundle, "triton", "pedalflow-prepackaged")["componentSpecs"][0]
+    component["spec"]["initContainers"].pop()
+
+
+@breaks("prepackaged", "production+prepackaged")
+def a_model_that_is_laid_out_before_it_is_verified(bundle: Bundle) -> None:
+    component = predictor(bundle, "triton", "pedalflow-prepackaged")["componentSpecs"][0]
+    component["spec"]["initContainers"].reverse()
+
+
+@breaks("release", "production+prepackaged")
+def a_prepackaged_server_without_the_checksum(bundle: Bundle) -> None:
+    component = predictor(bundle, "triton", "pedalflow-prepackaged")["componentSpecs"][0]
+    del component["metadata"]["annotations"]["pedalflow.dev/release-checksum"]
+
+
+@breaks("restricted")
+def a_folder_of_another_machine(bundle: Bundle) -> None:
+    _pod(bundle)["volumes"].append({"name": "far", "nfs": {"server": "a", "path": "/"}})
+
+
+@breaks("restricted")
+def a_port_of_the_node(bundle: Bundle) -> None:
+    container(bundle, "predictor")["ports"][0]["hostPort"] = 80
+
+
+@breaks("restricted")
+def an_executor_that_the_namespace_refuses(bundle: Bundle) -> Bundle:
+    kept = tuple(found for found in bundle.objects if found.kind != "MutatingAdmissionPolicyBinding")
+    return Bundle(bundle.name, kept, bundle.strict)
+
+
 @breaks("image")
 def the_latest_image(bundle: Bundle) -> None:
     container(bundle, "fetch")["image"] = "docker.io/seldonio/rclone-storage-initializer:latest"

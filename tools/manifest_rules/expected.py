@@ -60,6 +60,7 @@ VARIANTS = (
     Variant("cpu-only", overlay="local"),
     Variant("istio-gateway", overlay="local"),
     Variant("google-release-store", overlay="local"),
+    Variant("restricted-executor", overlay="local"),
     Variant("without-knative", overlay="local"),
     Variant("canary", overlay="local"),
 )

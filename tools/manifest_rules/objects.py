@@ -17,6 +17,8 @@ CLUSTER_SCOPED = frozenset(
         "ClusterRoleBinding",
         "ClusterSecretStore",
         "CustomResourceDefinition",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
         "Namespace",
         "PersistentVolume",
         "PriorityClass",
@@ -207,6 +209,7 @@ def predictor_key(owner: Object, predictor: Body) -> str:
 def _executor(predictor: Body) -> Body:
     return {
         "name": EXECUTOR,
+        "securityContext": {"runAsUser": 8888, "allowPrivilegeEscalation": False},  # nothing else can be had
         "resources": (predictor.get("svcOrchSpec") or {}).get("resources") or {},
         "ports": [
             {"name": "http", "containerPort": 8000},

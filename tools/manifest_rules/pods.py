@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tools.manifest_rules.admission import admitted
 from tools.manifest_rules.expected import EXTERNAL
 from tools.manifest_rules.objects import ALWAYS_ON, Body, Bundle, Finding, Pod
 
 OUR_IMAGES = "pedalflow-"
+ENFORCE = "pod-security.kubernetes.io/enforce"
 NEEDED = (("requests", "cpu"), ("requests", "memory"), ("limits", "memory"))
+VOLUMES = frozenset(
+    (
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    )
+)
 # Containers that write to their root file system, and why they may.
 WRITABLE = {("Notebook", "pedalflow"): "people install packages into it"}
 
@@ -78,6 +92,24 @@ def restricted(rule: str, bundle: Bundle) -> Iterator[Finding]:
         writable = (pod.owner.kind, container["name"]) in WRITABLE
         for says in _wrong_container({**pod.security, **own}, own, writable):
             yield pod.owner.finding(rule, f"container {container['name']}: {says}")
+    yield from _added(rule, bundle)
+
+
+def _added(rule: str, bundle: Bundle) -> Iterator[Finding]:
+    """What operators add, where the namespace refuses pods that do not keep to the standard; it says nothing of the root file system."""
+    for pod in bundle.pods:
+        for container in pod.added if _refuses(bundle, pod.namespace) else ():
+            own = admitted(bundle, pod.namespace, container).get("securityContext") or {}
+            for says in _wrong_container(own, own, writable=True):
+                yield pod.owner.finding(
+                    rule,
+                    f"container {container['name']}, which an operator adds, is refused in {pod.namespace}: {says}, by a "
+                    "MutatingAdmissionPolicy",
+                )
+
+
+def _refuses(bundle: Bundle, namespace: str) -> bool:
+    return bundle.namespaces[namespace].get(ENFORCE) == "restricted"
 
 
 def _wrong_pod(spec: Body) -> Iterator[str]:
@@ -85,8 +117,11 @@ def _wrong_pod(spec: Body) -> Iterator[str]:
         if spec.get(name):
             yield f"{name} is on; leave it out"
     for volume in spec.get("volumes") or []:
-        if "hostPath" in volume:
-            yield f"volume {volume['name']} is a folder of the node; use another kind of volume"
+        for kind in set(volume) - VOLUMES - {"name"}:
+            yield f"volume {volume['name']} is a {kind}, which the standard refuses; use one of {', '.join(sorted(VOLUMES))}"
+    for container in spec.get("containers") or []:
+        if any(port.get("hostPort") for port in container.get("ports") or []):
+            yield f"container {container['name']} takes a port of the node; leave hostPort out"
 
 
 def _wrong_container(together: Body, own: Body, writable: bool) -> Iterator[str]:

@@ -22,6 +22,7 @@ BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER"
 LOGGER_MODES = ("all", "request", "response")
 NAME, CHECKSUM, URI = (f"pedalflow.dev/release{suffix}" for suffix in ("", "-checksum", "-uri"))
 FETCH, VERIFY = "fetch", "verify"
+INITIALIZER = "{}-model-initializer"  # of a prepackaged server; Seldon adds its own where there is none
 # An optional DNS name and `/`, then a name of at most 63 characters.
 _ANNOTATION_KEY = re.compile(
     r"(?:(?=[^/]{1,253}/)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*/)?"
@@ -175,9 +176,27 @@ def release_named(rule: str, bundle: Bundle) -> Iterator[Finding]:
 def _loads_release(pod: Pod) -> bool:
     return any(
         mount.get("mountPath") == "/mnt/release"
-        for container in pod.spec.get("containers") or []
+        for container in pod.containers
         for mount in container.get("volumeMounts") or []
     )
+
+
+def prepackaged_verified(rule: str, bundle: Bundle) -> Iterator[Finding]:
+    """A prepackaged server gets its model from init containers of ours, the last of which takes the place of Seldon's."""
+    for found, predictor, node in _nodes(bundle):
+        if node.get("implementation") not in PREPACKAGED:
+            continue
+        wanted = [FETCH, VERIFY, INITIALIZER.format(node.get("name"))]
+        orders = [
+            [container.get("name") for container in (component.get("spec") or {}).get("initContainers") or []]
+            for component in predictor.get("componentSpecs") or []
+        ]
+        if wanted not in orders:
+            yield found.finding(
+                rule,
+                f"node {node.get('name')}: Seldon would fetch {node.get('modelUri')} itself, and nobody would verify it; "
+                f"write the init containers {', '.join(wanted)}, in this order",
+            )
 
 
 def _wrong_with_release(pod: Pod) -> Iterator[str]:

@@ -84,6 +84,11 @@ RULES = (
     Rule("logger", "loggers have a mode and an address, and stand at the model", seldon.logger),
     Rule("trigger-subscriber", "every Trigger has a subscriber and a broker", seldon.trigger_subscriber),
     Rule("release", "a release is named once, whole, and verified before it serves", seldon.release_named),
+    Rule(
+        "prepackaged",
+        "prepackaged servers get a verified release, not what Seldon would fetch",
+        seldon.prepackaged_verified,
+    ),
     Rule("champion", "event services and explainer have the release of `main`", seldon.one_champion),
     Rule("image", "images have a version, and ours a digest in staging and production", pods.image_pinned),
     Rule("resources", "containers say what they need and how much memory they may have", pods.resources),

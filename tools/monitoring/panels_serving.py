@@ -55,6 +55,17 @@ SERVING = Dashboard(
             ),
         ),
         Panel(
+            "Requests that wait, by part of the graph",
+            "They have arrived, and nobody has read them.",
+            "short",
+            (
+                Query(
+                    "sum by (container) (avg_over_time(pedalflow_waiting_requests[$__rate_interval]))",
+                    "{{container}}",
+                ),
+            ),
+        ),
+        Panel(
             "Who answers",
             "Requests a second of the predictor, and of a canary during a rollout.",
             "reqps",

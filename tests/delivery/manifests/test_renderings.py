@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,21 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.samples.rendered_manifests import SCHEMAS_FOLDER, body, container, made, predictor, rendered
+from tests.samples.rendered_manifests import (
+    SCHEMAS_FOLDER,
+    body,
+    container,
+    copied,
+    made,
+    predictor,
+    rendered,
+)
 from tools import manifests
 from tools.manifest_rules.expected import VARIANTS
 from tools.manifest_rules.objects import Bundle
 from tools.manifest_rules.rendering import ROOT, NotRendered, Rendering
-from tools.manifest_rules.schemas import SchemasMissing
+from tools.manifest_rules.schemas import check_schemas, missing_schemas
+from tools.manifest_rules.table import check_rules
 
 OVERLAYS = ("local", "staging", "production")
 FOLDERS = {
@@ -25,15 +35,21 @@ FOLDERS = {
     "staging": "gs://example-pedalflow-staging/pipelines/releases",
     "production": "gs://example-pedalflow-production/pipelines/releases",
 }
-needs_schemas = pytest.mark.skipif(
-    not SCHEMAS_FOLDER.is_dir(), reason=f"{SCHEMAS_FOLDER} does not exist; `make schemas` makes it"
-)
+MISSING = missing_schemas(SCHEMAS_FOLDER)
 
 
-@needs_schemas
-@pytest.mark.parametrize("wish", list(manifests.renderings()), ids=lambda wish: wish.name)
-def test_a_rendering_passes_every_check(wish: Rendering) -> None:
-    assert manifests.check(made(wish), SCHEMAS_FOLDER) == []
+@pytest.fixture(scope="module", params=list(manifests.renderings()), ids=lambda wish: wish.name)
+def rendering(request: pytest.FixtureRequest) -> Bundle:
+    """Each overlay and variant in turn."""
+    return made(request.param)
+
+
+def test_a_rendering_breaks_no_rule(rendering: Bundle) -> None:
+    assert list(check_rules(rendering)) == []
+
+
+def test_a_rendering_fits_all_schemas_that_are_on_this_machine(rendering: Bundle) -> None:
+    assert list(check_schemas(rendering, SCHEMAS_FOLDER)) == []
 
 
 def test_every_overlay_is_rendered() -> None:
@@ -54,12 +70,26 @@ def test_a_kustomization_that_cannot_be_rendered_says_why(tmp_path: Path) -> Non
         made(Rendering("broken", tmp_path / "nowhere"))
 
 
-def test_missing_schemas_are_no_pass(tmp_path: Path) -> None:
-    with pytest.raises(SchemasMissing, match="make schemas"):
-        manifests.check(rendered("local"), tmp_path / "nowhere")
+def test_missing_schemas_are_no_pass(tmp_path: Path, capsys: Any) -> None:
+    # when
+    code = manifests.main(["--only", "local", "--schemas", str(tmp_path / "nowhere")])
+    # then
+    said = capsys.readouterr()
+    assert (code, "make schemas" in said.err) == (2, True)
+    assert "local: 9" in said.out  # it was judged by everything else
 
 
-@needs_schemas
+def test_without_schemas_what_breaks_a_rule_is_found_all_the_same(tmp_path: Path) -> None:
+    # given
+    bundle = copied(rendered("local"))
+    del container(bundle, "predictor")["readinessProbe"]
+    body(bundle, "Deployment", "explainer")["spec"]["replica"] = 1
+    # then
+    found = manifests.check(bundle, tmp_path / "nowhere")
+    assert {finding.rule for finding in found} == {"probes", "schema"}
+
+
+@pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
 def test_the_command_writes_what_it_rendered_and_says_what_is_wrong_as_json(capsys: Any) -> None:
     # when
     code = manifests.main(["--only", "local", "--json"])
@@ -157,7 +187,7 @@ def test_keda_takes_the_place_of_the_autoscaler() -> None:
     component = predictor(rendered("production", "keda"))["componentSpecs"][0]
     assert "hpaSpec" not in component
     keda = component["kedaSpec"]
-    assert {trigger["name"] for trigger in keda["triggers"]} == {"request-rate", "seconds-of-requests"}
+    assert {trigger["name"] for trigger in keda["triggers"]} == {"request-rate", "waiting-requests"}
     assert all('namespace="pedalflow-serving"' in one["metadata"]["query"] for one in keda["triggers"])
     assert "fallback" not in keda  # Seldon does not hand it on
 
@@ -236,14 +266,41 @@ def test_an_event_service_that_never_gets_ready_is_replaced_all_the_same() -> No
     assert (policies["drift"], policies["collector"]) == ("Parallel", "Parallel")
 
 
-def test_the_prepackaged_server_is_beside_the_graph() -> None:
-    bundle = rendered("production", "prepackaged")
-    graph = predictor(bundle, "triton", "pedalflow-prepackaged")["graph"]
-    assert (graph["implementation"], graph["modelUri"]) == (
-        "TRITON_SERVER",
-        "s3://pipelines/triton/r-000000000000",
-    )
-    assert predictor(bundle) == predictor(rendered("production"))
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_prepackaged_server_is_beside_the_graph_with_its_release_fetched_and_verified_as_there(
+    overlay: str,
+) -> None:
+    bundle = rendered(overlay, "prepackaged")
+    assert predictor(bundle) == predictor(rendered(overlay))
+    # then
+    [main] = predictor(bundle)["componentSpecs"]
+    triton = predictor(bundle, "triton", "pedalflow-prepackaged")
+    [component] = triton["componentSpecs"]
+    assert component["metadata"]["annotations"] == main["metadata"]["annotations"]
+    fetch, verify, initializer = component["spec"]["initContainers"]
+    assert [fetch, verify] == main["spec"]["initContainers"]
+    assert initializer["image"] == verify["image"]
+    assert triton["graph"]["modelUri"] == f"{FOLDERS[overlay]}/r-000000000000"
+
+
+def test_the_prepackaged_server_finds_the_model_where_seldon_tells_it_to_look(tmp_path: Path) -> None:
+    # given a release, and the pod's folders as folders of this machine
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release" / "model.onnx").write_bytes(b"model")
+    spec = predictor(rendered("local", "prepackaged"), "triton", "pedalflow-prepackaged")
+    initializer = spec["componentSpecs"][0]["spec"]["initContainers"][-1]
+    # when the model is laid out by the manifest's own command
+    command = [word.replace("/mnt/", f"{tmp_path}/") for word in initializer["command"]]
+    subprocess.run(command, check=True)
+    # then it is the first version of the model that the node is called after
+    laid_out = tmp_path / "models" / spec["graph"]["name"] / "1" / "model.onnx"
+    assert laid_out.read_bytes() == b"model"
+    [server] = spec["componentSpecs"][0]["spec"]["containers"]
+    assert {
+        "name": f"{server['name']}-provision-location",
+        "mountPath": "/mnt/models",
+        "readOnly": True,
+    } in server["volumeMounts"]
 
 
 def _env(one: dict[str, Any]) -> dict[str, str]:

@@ -1,14 +1,13 @@
-"""One broken manifest for each rule is refused by the rule's name; a misspelt field by its schema."""
+"""One broken manifest for each rule is refused by the rule's name."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.samples.broken_manifests import BROKEN, Breaking, a_container_without_a_readiness_probe
-from tests.samples.rendered_manifests import SCHEMAS_FOLDER, body, container, copied, predictor, rendered
-from tools.manifest_rules.objects import Bundle, Object
+from tests.samples.rendered_manifests import container, copied, predictor, rendered
+from tools.manifest_rules.objects import Bundle
 from tools.manifest_rules.rendering import ROOT
-from tools.manifest_rules.schemas import check_schemas
 from tools.manifest_rules.table import RULES, check_rules
 
 
@@ -36,36 +35,6 @@ def test_the_page_has_the_table_of_rules() -> None:
 
 def test_every_rule_has_a_broken_manifest() -> None:
     assert {rule for rule, _, _ in BROKEN} == {rule.name for rule in RULES}
-
-
-@pytest.mark.skipif(
-    not SCHEMAS_FOLDER.is_dir(), reason=f"{SCHEMAS_FOLDER} does not exist; `make schemas` makes it"
-)
-@pytest.mark.parametrize(
-    "kind, name, field",
-    [
-        ("SeldonDeployment", "pedalflow", "predictor"),
-        ("Deployment", "explainer", "replica"),
-        ("Broker", "pedalflow", "deliver"),
-    ],
-)
-def test_a_misspelt_field_is_refused(kind: str, name: str, field: str) -> None:
-    # given
-    bundle = copied(rendered("production"))
-    body(bundle, kind, name)["spec"][field] = {}
-    # then
-    found = list(check_schemas(bundle, SCHEMAS_FOLDER))
-    assert [(one.rule, field in one.says) for one in found] == [("schema", True)]
-
-
-def test_a_kind_that_nobody_knows_is_refused() -> None:
-    # given
-    strange = Bundle(
-        "one", (Object({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a"}}),)
-    )
-    # then
-    folder = SCHEMAS_FOLDER if SCHEMAS_FOLDER.is_dir() else SCHEMAS_FOLDER.parent
-    assert "no schema" in next(check_schemas(strange, folder)).says
 
 
 def test_a_finding_says_file_object_rule_and_remedy() -> None:

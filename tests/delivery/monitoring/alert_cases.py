@@ -65,6 +65,12 @@ def _quick(share: float) -> dict[str, str]:
     }
 
 
+def _waiting(requests: str) -> dict[str, str]:
+    """At one of two pods; at the other somebody always waits, as a busy one has it."""
+    series = 'pedalflow_waiting_requests{namespace="s",pod="%s",container="predictor"}'
+    return {series % "p": requests, series % "q": "3x60"}
+
+
 def _drift(agreeing: int, score: float) -> dict[str, str]:
     return {
         f"pedalflow_drift_windows_agreeing{{{_TARGET}}}": f"{agreeing}x60",
@@ -139,6 +145,15 @@ CASES = (
         fires=_up("pedalflow-executor", 1) | _up("pedalflow-serving", 0),
         silent=_up("pedalflow-executor", 1) | _up("pedalflow-serving", 1),
         labels={"severity": "page"},
+    ),
+    Case(
+        "PedalflowRequestsWait",
+        "30m",
+        fires=_waiting("14x60"),
+        silent=_waiting(
+            "40 0 0 0 0 1 0 0 0 30 0x60"
+        ),  # a burst that is answered within the minute, now and then
+        labels={"pod": "p", "container": "predictor", "namespace": "s"},
     ),
     Case(
         "PedalflowReleaseRefused",

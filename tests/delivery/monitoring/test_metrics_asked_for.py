@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.delivery.monitoring.test_alerts import history, needs_promtool, promtool
 from tests.samples.promql import grouped_by, labels_of, metrics_of
 from tools.monitoring.panels import queries
 from tools.monitoring.plain import ROOT, rules
@@ -16,6 +19,7 @@ from tools.monitoring.shape import SERVER
 MODULES = {
     "serving": (
         "serving.telemetry",
+        "serving.waiting",
         "serving.outlier_detector",
         "serving.explainer",
         "serving.event_metrics",
@@ -62,9 +66,17 @@ def ours() -> dict[str, set[str]]:
     return exported("serving") | exported("triggers")
 
 
+def scaling() -> dict[str, str]:
+    """What KEDA asks, by the name of its trigger."""
+    patch = yaml.safe_load((ROOT / "k8s/components/keda/pedalflow-patch.yaml").read_text(encoding="utf-8"))
+    triggers = patch[-1]["value"]["triggers"]
+    return {trigger["name"]: trigger["metadata"]["query"] for trigger in triggers}
+
+
 def expressions() -> list[str]:
     """Everything that is asked of Prometheus."""
-    return [rule["expr"] for rule in rules()] + [query.expression for query in queries()]
+    asked = [rule["expr"] for rule in rules()] + [query.expression for query in queries()]
+    return asked + list(scaling().values())
 
 
 def asked_for() -> set[str]:
@@ -91,6 +103,30 @@ def test_selectors_ask_for_labels_that_the_metric_has(ours: dict[str, set[str]])
         if metric in ours and label not in ours[metric] | OF_TARGETS
     ]
     assert asked and wrong == []
+
+
+_WAITING = 'pedalflow_waiting_requests{namespace="%s",pod="%s",container="%s"}'
+
+
+@needs_promtool
+def test_scaling_counts_who_waits_in_every_part_of_the_predictors_pods_and_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    # given two pods of main, and pods of a canary, of the explainer and of another namespace
+    waits = {
+        _WAITING % ("pedalflow-serving", "pedalflow-main-0-graph-5d4-a", "outliers"): "1x10",
+        _WAITING % ("pedalflow-serving", "pedalflow-main-0-graph-5d4-a", "predictor"): "4x10",
+        _WAITING % ("pedalflow-serving", "pedalflow-main-0-graph-5d4-b", "predictor"): "0 0 0 6x10",
+        _WAITING % ("pedalflow-serving", "pedalflow-canary-0-graph-7c9-a", "predictor"): "50x10",
+        _WAITING % ("pedalflow-serving", "explainer-6f8-a", "explainer"): "50x10",
+        _WAITING % ("other", "pedalflow-main-0-graph-5d4-a", "predictor"): "50x10",
+    }
+    asked = scaling()["waiting-requests"]
+    # then
+    test = history(waits, asked, "8m", [{"labels": "{}", "value": 11}])
+    file = tmp_path / "tests.yaml"
+    file.write_text(yaml.safe_dump({"tests": [test]}), encoding="utf-8")
+    promtool("test", "rules", file)
 
 
 def _written(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import event_metrics, executor_stand_in, explainer, outlier_detector, telemetry
+from serving import event_metrics, executor_stand_in, explainer, outlier_detector, telemetry, waiting
 from serving.event_service import EventSettings
 from serving.executor_stand_in import ExecutorSettings
 from serving.explainer import ExplainerSettings
@@ -19,7 +19,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="u
 SETTINGS = (PredictorSettings, OutlierSettings, ExplainerSettings, ExecutorSettings, EventSettings)
 METRICS = {
     metric.name: metric
-    for module in (telemetry, outlier_detector, explainer, event_metrics)
+    for module in (telemetry, outlier_detector, explainer, event_metrics, waiting)
     for metric in module.METRICS
 }
 
