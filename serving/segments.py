@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -212,13 +213,17 @@ def read_segments(folder: Path) -> Iterator[dict[str, Any]]:
 
 def read_segment(closed: Path) -> Iterator[dict[str, Any]]:
     """The lines of one segment by the name that it has when closed; it may still be open, or be closed while this runs."""
-    try:
-        content = closed.with_name(f"{closed.name}.open").read_bytes()
-    except FileNotFoundError:
-        content = closed.read_bytes()
-    for line in content.splitlines(keepends=True):
+    for line in _content(closed).splitlines(keepends=True):
         if line.endswith(b"\n"):
             yield orjson.loads(line)
+
+
+def _content(closed: Path) -> bytes:
+    """What a segment holds under either of its names; nothing where it was removed meanwhile, as an empty one is."""
+    for path in (closed.with_name(f"{closed.name}.open"), closed):
+        with suppress(FileNotFoundError):
+            return path.read_bytes()
+    return b""
 
 
 def _is_segment(path: Path) -> bool:

@@ -47,6 +47,7 @@ SURROUNDINGS = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "TF_USE_LEGACY_KERAS": "0",
     "ORT_DISABLE_TELEMETRY": "1",
+    "no_proxy": "127.0.0.1,localhost",  # the tests reach nothing else
 }
 
 

@@ -23,7 +23,7 @@ def run(*command: str, cwd: Path) -> str:
     quiet = {"DVC_NO_ANALYTICS": "true", "DVC_SITE_CACHE_DIR": str(cwd / ".dvc" / "tmp")}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **quiet}
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

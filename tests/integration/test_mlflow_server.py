@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,21 +25,16 @@ from pedalflow.columns import Column, Kind, Role
 from pedalflow.errors import ReleaseBroken
 from pedalflow.release import ONNX_MODEL, Release, seal
 from pedalflow.run_record import GateResult, Score
+from tests.samples.free_ports import free_ports
 
 COLUMN = Column("x", Kind.NUMBER, Role.FEATURE, "-", "A number.")
 SCORE = Score(rows=10, rmse=1.0, mae=0.5, wape=0.1, bias=0.0)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     folder = tmp_path_factory.mktemp("server")
-    port = free_port()
+    (port,) = free_ports(1)
     command = [
         sys.executable,
         "-m",
@@ -72,11 +66,11 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         yield Registry(f"http://127.0.0.1:{port}", "bike-demand", "not used by a server")
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
+        server.wait(timeout=120)
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()
         try:

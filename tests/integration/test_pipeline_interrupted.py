@@ -140,11 +140,11 @@ def _interrupted_from_outside(project: Project, workspace: Workspace, node: str)
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while f"{node} …" not in log.read_text(encoding="utf-8"):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text(encoding="utf-8")
             time.sleep(0.05)
         time.sleep(0.5)  # into the node's work
         os.killpg(process.pid, signal.SIGINT)
-        code = process.wait(60)
+        code = process.wait(300)
     return Done(code, "", log.read_text(encoding="utf-8"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -62,13 +61,6 @@ def into_volume(image: Replayed, source: Path, target: str) -> None:
         user, group = map(int, image.user.split(":"))
         for path in (image.at(target), *image.at(target).rglob("*")):
             os.chown(path, user, group)
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
 
 
 @contextmanager

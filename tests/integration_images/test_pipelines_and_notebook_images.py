@@ -15,13 +15,13 @@ from pipelines import provenance
 from pipelines.plan import code_fingerprint
 from tests.integration_images.conftest import (
     files_of,
-    free_port,
     get,
     in_checkout,
     into_volume,
     started,
 )
 from tests.samples.base_image import missing_libraries
+from tests.samples.free_ports import free_ports
 from tests.samples.image_replay import Replayed, replay
 
 COMMIT = "c0ffee" + "0" * 34
@@ -95,7 +95,7 @@ def notebook(pipelines: Replayed, place: Path) -> Replayed:
 
 def test_jupyter_answers_below_the_prefix_that_kubeflow_gives(notebook: Replayed) -> None:
     prefix = "/notebook/team/mine"
-    port = free_port()
+    (port,) = free_ports(1)
     ready = f"http://127.0.0.1:{port}{prefix}/api"
     with started(
         notebook, [f"--ServerApp.port={port}"], ready=ready, variables={"NB_PREFIX": prefix}
@@ -107,7 +107,8 @@ def test_jupyter_answers_below_the_prefix_that_kubeflow_gives(notebook: Replayed
 
 
 def test_without_a_gateway_before_it_jupyter_asks_for_a_token(notebook: Replayed) -> None:
-    address = f"http://127.0.0.1:{(port := free_port())}/api"
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}/api"
     with (
         started(notebook, [f"--ServerApp.port={port}"], ready=address),
         pytest.raises(OSError, match="403"),

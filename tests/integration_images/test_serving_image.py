@@ -9,7 +9,6 @@ import pytest
 
 from tests.integration_images.conftest import (
     files_of,
-    free_port,
     get,
     in_checkout,
     into_volume,
@@ -17,6 +16,7 @@ from tests.integration_images.conftest import (
     started,
 )
 from tests.samples.base_image import missing_libraries
+from tests.samples.free_ports import free_ports
 from tests.samples.image_replay import ROOT, Replayed
 
 MAKE_RELEASE = f"""
@@ -49,8 +49,8 @@ def test_each_class_answers_on_a_file_system_that_it_cannot_write(
     serving: Replayed, release: tuple[str, list[object]], served: str, kind: str, route: str
 ) -> None:
     folder, rows = release
-    port, before = free_port(), files_of(serving)
-    ports = ["--http-port", str(port), "--grpc-port", str(free_port()), "--metrics-port", str(free_port())]
+    (port, grpc_port, metrics_port), before = free_ports(3), files_of(serving)
+    ports = ["--http-port", str(port), "--grpc-port", str(grpc_port), "--metrics-port", str(metrics_port)]
     given = json.dumps([{"name": "release", "value": folder, "type": "STRING"}])
     words = [served, "--service-type", kind, "--host", "127.0.0.1", *ports, "--parameters", given]
     with started(serving, words, ready=f"http://127.0.0.1:{port}/health/ping") as process:
@@ -64,7 +64,7 @@ def test_each_class_answers_on_a_file_system_that_it_cannot_write(
 def test_the_event_services_run_in_the_same_image(
     serving: Replayed, release: tuple[str, list[object]]
 ) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     words = ["python", "-m", "serving.event_server", "--host", "127.0.0.1", "--port", str(port)]
     words += ["--release", release[0], "--state", "/var/lib/pedalflow/events", "--receivers", "drift,concept"]
     with started(serving, words, instead=True, ready=f"http://127.0.0.1:{port}/readyz") as process:

@@ -8,13 +8,14 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.integration_images.conftest import files_of, free_port, get, started
+from tests.integration_images.conftest import files_of, get, started
 from tests.samples.base_image import missing_libraries
+from tests.samples.free_ports import free_ports
 from tests.samples.image_replay import Replayed, replay
 
 
 def test_the_service_answers_and_writes_to_its_volume_alone(triggers: Replayed) -> None:
-    port, before = free_port(), files_of(triggers)
+    (port,), before = free_ports(1), files_of(triggers)
     variables = {"PEDALFLOW_TRIGGERS_PORT": str(port)}
     with started(triggers, ready=f"http://127.0.0.1:{port}/healthz", variables=variables) as process:
         assert json.loads(get(f"http://127.0.0.1:{port}/readyz"))["ready"] is True

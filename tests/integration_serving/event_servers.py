@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -15,11 +16,11 @@ from typing import Any
 
 import urllib3
 
-from tests.integration_serving.servers import ROOT
+from tests.integration_serving.servers import ROOT, is_free
 from tests.samples.event_messages import Message
 
-START_S, END_S = 60.0, 20.0
-_PORTS = iter(range(23100 + os.getpid() % 40 * 20, 23999))
+START_S, END_S = 120.0, 60.0
+_PORTS = itertools.islice(itertools.cycle(range(23100, 23999)), os.getpid() % 40 * 20, None)
 _STOPPED = ROOT / "tests" / "samples" / "stopped_events.py"
 
 
@@ -66,7 +67,7 @@ def event_server(
     state: Path, release: Path, *options: str, moment: str = "", count: int = 1
 ) -> Iterator[EventServer]:
     """Event services on a free port, killed at a `moment` of `tests/samples/stopped_events.py` where one is named."""
-    port = next(_PORTS)
+    port = next(port for port in _PORTS if is_free(port))
     start = [str(_STOPPED), moment, str(count)] if moment else ["-m", "serving.event_server"]
     state.mkdir(parents=True, exist_ok=True)
     log = state / f"log-{port}"

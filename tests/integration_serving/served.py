@@ -104,7 +104,7 @@ def serve(workspace: Workspace, *options: str) -> Iterator[Serve]:
         assert line, output.read_text(encoding="utf-8")
         running = Serve(process, output, workspace, port, json.loads(line))
         yield running
-    servers.wait_for(lambda: not running.processes(), 20)
+    servers.wait_for(lambda: not running.processes())
 
 
 def _ready_line(output: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -21,11 +22,11 @@ from pedalflow.release import Release
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
-START_S = 60.0
-END_S = 20.0
+START_S = 120.0
+END_S = 60.0
 PREDICTOR = "serving.predictor.Predictor"
 _TYPES = {str: "STRING", int: "INT", float: "FLOAT", bool: "BOOL"}
-_PORTS = iter(range(21100 + os.getpid() % 40 * 20, 21999))
+_PORTS = itertools.islice(itertools.cycle(range(21100, 21999)), os.getpid() % 40 * 20, None)
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def point_to(path: Path, release: Release) -> None:
 
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback that nobody listens on."""
-    free = (port for port in _PORTS if _is_free(port))
+    free = (port for port in _PORTS if is_free(port))
     return [next(free) for _ in range(count)]
 
 
@@ -200,6 +201,7 @@ def _healthy(port: int, path: str) -> bool:
         return False
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of the loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         return probe.connect_ex((HOST, port)) != 0

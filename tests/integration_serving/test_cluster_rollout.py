@@ -68,12 +68,15 @@ def test_a_bad_release_is_rolled_back(tmp_path: Path, canary: Behaviour, said: s
 
 
 @pytest.mark.parametrize(
-    ("state", "said"), [("broken", "did not come up"), ("given_up", "timed out progressing")]
+    ("state", "available_s", "said"),
+    [("broken", "0.3", "did not come up"), ("given_up", "30", "timed out progressing")],
 )
-def test_a_canary_that_never_comes_up_gets_no_share(tmp_path: Path, state: str, said: str) -> None:
+def test_a_canary_that_never_comes_up_gets_no_share(
+    tmp_path: Path, state: str, available_s: str, said: str
+) -> None:
     with world(tmp_path) as bad:
         setattr(bad.cluster, state, {bad.new.checksum})
-        assert bad.rollout("--available-s", "0.3", bad.new.name) == 0
+        assert bad.rollout("--available-s", available_s, bad.new.name) == 0
         bad.check_over(bad.old)
         assert bad.record()["outcome"] == "rolled back" and said in bad.record()["reason"]
         assert max(one["spec"]["predictors"][-1]["traffic"] for one in bad.cluster.history[1:-1]) == 0
@@ -113,7 +116,7 @@ def test_a_detector_that_does_not_come_up_is_said_and_holds_up_no_champion(
     good: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good.cluster.stuck = {"drift"}
-    assert good.rollout("--available-s", "1", good.new.name) == 0
+    assert good.rollout("--available-s", "3", good.new.name) == 0
     good.check_over(good.new)
     said = capsys.readouterr().err
     assert "warning" in said and "drift: 0 of 1 pods are ready" in said and "collector:" not in said
@@ -192,6 +195,7 @@ def test_what_others_write_meanwhile_is_kept(good: World) -> None:
 def test_passing_failures_of_the_api_server_cost_time_only(good: World, failure: int) -> None:
     chosen = random.Random(failure).sample(range(2, 1000), 300)
     good.cluster.failures = dict.fromkeys(chosen, failure)
+    good.pace = replace(FAST, give_up_s=60.0)
     assert good.rollout(good.new.name) == 0
     good.check_over(good.new)
     assert good.registry[-1] == good.new.name

@@ -120,7 +120,7 @@ def test_events_that_are_queued_are_sent_before_it_ends(place: Path) -> None:
 def test_a_wrong_setting_ends_it_at_once_with_a_sentence(place: Path) -> None:
     command = [sys.executable, "-m", "serving.executor_stand_in", "--threads=0"]
     with servers.process(command, place) as (process, output):
-        assert process.wait(20) == 2
+        assert process.wait(60) == 2
     assert "setting threads is 0, but must be at least 1" in output.read_text(encoding="utf-8")
 
 

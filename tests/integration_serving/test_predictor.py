@@ -250,14 +250,14 @@ def test_sigterm_leaves_no_process_and_no_folder_of_metrics(tmp_path: Path, rele
         server.process.terminate()
         server.process.wait(servers.END_S)
 
-        servers.wait_for(lambda: not server.processes(), seconds=5)
+        servers.wait_for(lambda: not server.processes())
         assert not folder.exists()
 
 
 def test_killing_the_parent_ends_its_children(tmp_path: Path, release: Release) -> None:
     with servers.wrapper(tmp_path, {"release": str(release.folder)}) as server:
         server.process.kill()
-        servers.wait_for(lambda: not server.processes(), seconds=10)
+        servers.wait_for(lambda: not server.processes())
 
 
 def _mapped(pid: int, part: str) -> list[Path]:

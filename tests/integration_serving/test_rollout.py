@@ -139,7 +139,7 @@ def test_a_rollout_that_is_stopped_takes_the_share_back_itself(
     with started(serving.workspace, release.name, *FOR_EVER) as process:
         life.wait_for(release, 5)
         process.send_signal(number)
-        assert process.wait(20) == exits.INTERRUPTED.code
+        assert process.wait(60) == exits.INTERRUPTED.code
     assert is_settled(serving.workspace.serving, doubled)
 
 
@@ -199,11 +199,11 @@ def test_serve_tells_where_its_parts_are_and_begins_without_a_share(tmp_path: Pa
         serving.process.wait()
         servers.wait_for(lambda: running(state) is None)
         assert (state / NOTE).exists()  # stale, and known for that
-        servers.wait_for(lambda: not serving.processes(), 20)
+        servers.wait_for(lambda: not serving.processes())
     with serve(workspace, *CANARY) as serving:
         assert running(state) is not None
         serving.process.send_signal(signal.SIGTERM)
-        assert serving.process.wait(30) == 0
+        assert serving.process.wait(90) == 0
     assert not (state / NOTE).exists()
 
 

@@ -193,7 +193,7 @@ def test_a_signal_ends_everything_and_is_no_failure(
     with serve(new_workspace(tmp_path, release), *ALONE) as running:
         assert running.processes()
         running.process.send_signal(number)
-        assert running.process.wait(30) == 0
+        assert running.process.wait(90) == 0
         assert not running.processes()
     log = (running.workspace.serving / "logs" / "predictor.log").read_text(encoding="utf-8")
     assert "Traceback" not in log
@@ -204,7 +204,7 @@ def test_kill_9_of_the_command_leaves_no_process_and_no_lock(tmp_path: Path, rel
     with serve(workspace, "--without", "events", "--without", "explainer") as running:
         running.process.kill()
         running.process.wait()
-        servers.wait_for(lambda: not running.processes(), 20)
+        servers.wait_for(lambda: not running.processes())
     again = ended(workspace, running.port, *ALONE, "--seconds", "0.1")
     assert again.returncode == 0, again.stderr
 

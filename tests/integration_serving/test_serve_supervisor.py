@@ -21,6 +21,7 @@ import pytest
 from pedalflow.errors import ServingFailed
 from serving import supervisor
 from serving.supervisor import Part, Probe, grpc_answers, http_answers, supervised, taken_ports
+from tests.samples.free_ports import free_ports
 from tests.samples.recording_server import recording_server
 
 ANSWERS = """
@@ -72,8 +73,13 @@ with supervised(parts, folder, folder, print) as running:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def edge_and(name: str, script: str) -> list[Part]:
+    """An edge that answers, and another part."""
+    first, second = free_ports(2)
+    return [part("edge", ANSWERS, first), part(name, script, second)]
 
 
 def part(name: str, script: str, port: int) -> Part:
@@ -106,7 +112,7 @@ def helper_of(log: Path) -> int:
 
 
 def test_parts_are_ready_when_their_probes_pass_and_gone_when_the_block_ends(tmp_path: Path) -> None:
-    parts = [part("edge", ANSWERS, free_port()), part("behind", ANSWERS, free_port())]
+    parts = edge_and("behind", ANSWERS)
     with supervised(parts, tmp_path, tmp_path, print) as running:
         running.wait_until_ready(30)
         assert all(http_answers(entry.address) for entry in parts)
@@ -117,7 +123,7 @@ def test_parts_are_ready_when_their_probes_pass_and_gone_when_the_block_ends(tmp
 
 
 def test_a_part_that_ends_at_once_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
-    parts = [part("edge", ANSWERS, free_port()), part("behind", ENDS, free_port())]
+    parts = edge_and("behind", ENDS)
     with (
         pytest.raises(ServingFailed, match=r"the behind ended with exit code 3 while it started") as failure,
         supervised(parts, tmp_path, tmp_path, print) as running,
@@ -153,7 +159,7 @@ def test_a_part_that_dies_is_started_again_with_what_it_left_ended(tmp_path: Pat
 
 
 def test_a_part_that_dies_again_and_again_ends_everything(tmp_path: Path) -> None:
-    parts = [part("edge", ANSWERS, free_port()), part("behind", ENDS, free_port())]
+    parts = edge_and("behind", ENDS)
     with (
         pytest.raises(ServingFailed, match=r"the behind ended 3 times within 60 s, with exit code 3"),
         supervised(parts, tmp_path, tmp_path, print) as running,
@@ -167,15 +173,21 @@ def test_a_part_that_is_not_vital_may_die_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "BACKOFF_S", (0.0, 0.0))
-    monkeypatch.setattr(supervisor, "DEATHS_WITHIN_S", 1.0)
-    said: list[str] = []
-    dying = replace(part("dying", ENDS, free_port()), vital=False)
-    with supervised([part("edge", ANSWERS, free_port()), dying], tmp_path, tmp_path, said.append) as running:
-        running.watch(3.0)
+    monkeypatch.setattr(supervisor, "DEATHS_WITHIN_S", 5.0)
+    deaths: list[str] = []
+
+    def say(line: str) -> None:
+        if "dying ended with exit code 3" in line:
+            deaths.append(line)
+
+    edge, dying = edge_and("dying", ENDS)
+    with supervised([edge, replace(dying, vital=False)], tmp_path, tmp_path, say) as running:
+        watcher = threading.Thread(target=running.watch, args=(None,))
+        watcher.start()
+        assert eventually(lambda: len(deaths) >= 4, 60)
         assert runs(running.pids["edge"])
-    deaths = [line for line in said if "dying ended with exit code 3" in line]
-    assert len(deaths) >= 4
-    assert "it starts again in 1 s" in deaths[2]
+    watcher.join()
+    assert "it starts again in 5 s" in deaths[2]
 
 
 @pytest.fixture
@@ -266,7 +278,7 @@ def test_a_part_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pyte
 
 
 def test_kill_9_of_the_supervisor_leaves_no_process(tmp_path: Path) -> None:
-    commands = [(sys.executable, "-c", ANSWERS, str(free_port())) for _ in range(2)]
+    commands = [(sys.executable, "-c", ANSWERS, str(port)) for port in free_ports(2)]
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), json.dumps(commands)]
     supervisor = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, text=True)

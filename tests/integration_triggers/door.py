@@ -115,7 +115,7 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def wait_for(ask: Callable[[], Any], within_s: float = 60.0) -> Any:
+def wait_for(ask: Callable[[], Any], within_s: float = 120.0) -> Any:
     """The first answer that says something; the test fails where none does."""
     until = time.monotonic() + within_s
     while not (answer := ask()):
@@ -166,7 +166,7 @@ def end(process: subprocess.Popen[str]) -> int:
     if process.poll() is None:
         process.terminate()
     try:
-        code = process.wait(timeout=30)
+        code = process.wait(timeout=90)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

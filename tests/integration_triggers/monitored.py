@@ -28,7 +28,8 @@ HOST = "127.0.0.1"
 BLOCK = 40
 # Five minutes of the rules pass in a second. Alertmanager repeats after seconds instead of hours.
 RULES_FASTER, REPEATS_FASTER = 300.0, 14_400.0
-ENDS_WITHIN_S = 30.0
+ENDS_WITHIN_S = 60.0
+SCRAPED_EVERY = "3s"  # it is how long a scrape may take as well, and one that is missed ends an alert
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def drifting(folder: Path) -> dict[str, Any]:
 def monitored(folder: Path, door: Door) -> Iterator[Monitored]:
     """Everything, until the block ends; then every process group is gone."""
     made = drifting(folder / "releases")
-    first_port = free_block()
-    ports = free_ports(2)
+    first_port = free_block(BLOCK + 2)
+    ports = (first_port + BLOCK, first_port + BLOCK + 1)
     with ExitStack() as stack:
         stack.enter_context(_serve(folder, first_port, made["release"]))
         alertmanager = stack.enter_context(_alertmanager(folder, door, ports[0]))
@@ -147,7 +148,7 @@ def _prometheus(folder: Path, door: Door, first_port: int, ports: Sequence[int])
     data = folder / "prometheus"
     rules = local.write_rules(data / "rules", RULES_FASTER)
     scrapes = local.scrapes(first_port, door.address.removeprefix("http://"))
-    spec = plain.plain_prometheus(scrapes, rules, f"{HOST}:{ports[0]}", "1s")
+    spec = plain.plain_prometheus(scrapes, rules, f"{HOST}:{ports[0]}", SCRAPED_EVERY)
     config = data / "prometheus.yaml"
     config.write_text(yaml.safe_dump(spec), encoding="utf-8")
     command = local.command(data, config, ports[1])
@@ -194,19 +195,10 @@ def _process(command: Sequence[str], log: Path, stdout: int | None = None) -> It
             process.stdout.close()
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-
-
-def free_block() -> int:
-    """The first of forty ports that nobody listens on now; below those that the system gives to clients."""
+def free_block(ports: int) -> int:
+    """The first of so many ports that nobody listens on now; below those that the system gives to clients."""
     starts = range(24_000 + os.getpid() % 50 * BLOCK, 32_000, BLOCK)
-    return next(start for start in starts if all(_is_free(start + offset) for offset in range(BLOCK)))
+    return next(start for start in starts if all(_is_free(start + offset) for offset in range(ports)))
 
 
 def _is_free(port: int) -> bool:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
     "(make setup ENVIRONMENTS=serving)",
 )
 DAY = 24
-SCRAPED_WITHIN_S = 15.0
+SCRAPED_WITHIN_S = 60.0
 FIRES = 'count(ALERTS{alertname="PedalflowDataDrifts",alertstate="firing"})'
 
 

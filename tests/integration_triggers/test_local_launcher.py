@@ -106,7 +106,7 @@ def order(key: str = "q-1", *objects: str) -> Order:
 
 
 def wait_until(happened: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         if found := happened():
             return found

@@ -103,7 +103,7 @@ def test_it_ends_cleanly_when_it_is_told_to(workspace: Path, sign: signal.Signal
     with serving(workspace) as door:
         door.wish()
         door.process.send_signal(sign)
-        assert door.process.wait(timeout=30) == 0
+        assert door.process.wait(timeout=90) == 0
         assert not (workspace / "state" / "triggers" / "service.json").exists()
         with pytest.raises(httpx.TransportError):
             door.client.get("/healthz")
@@ -119,8 +119,8 @@ def test_told_to_end_under_load_it_ends_and_has_kept_what_it_acknowledged(worksp
         kept = [senders.submit(until_it_ends, door, number) for number in range(8)]
         wait_for(lambda: len(door.get("/api/events?limit=50")["events"]) == 50)
         door.process.terminate()
-        assert door.process.wait(timeout=30) == 0
-        acknowledged = {id for found in kept for id in found.result(timeout=30)}
+        assert door.process.wait(timeout=90) == 0
+        acknowledged = {id for found in kept for id in found.result(timeout=90)}
         said = [told(connection) for connection in silent]
         assert said[:10] == [b""] * 10 and all(answer.startswith(b"HTTP/1.1 503") for answer in said[10:])
         with pytest.raises(ProcessLookupError):
@@ -180,7 +180,7 @@ def test_a_wish_is_not_sent_to_whoever_has_the_port_of_a_killed_service(workspac
     with serving(workspace) as door:
         said = workspace / "state" / "triggers" / "service.json"
         door.process.kill()
-        door.process.wait(timeout=30)
+        door.process.wait(timeout=90)
         said.write_text(said.read_text().replace(str(door.process.pid), str(os.getpid())))
     done = command(workspace, "fire", "--reason", "a test")
     assert done.returncode == exits.SERVING_FAILED.code and "no service runs" in done.stderr
@@ -351,7 +351,7 @@ def test_killed_at_work_it_finds_its_run_again_and_starts_no_second(workspace: P
         run = door.decided(door.wish())["run"]
         wait_for(lambda: door.get(f"/api/runs/{run}")["phase"] == "running")
         door.process.kill()
-        door.process.wait(timeout=30)
+        door.process.wait(timeout=90)
     (workspace / "go").touch()
     with serving(workspace) as door:
         door.quiet()

@@ -30,7 +30,7 @@ FLAGS = (
     "--enable-logging=stderr",
 )
 DARK = "--blink-settings=preferredColorScheme=0"
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 needs_browser = pytest.mark.skipif(
     BROWSER is None, reason="needs a browser to look at the page: apt-get install chromium"

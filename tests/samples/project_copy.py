@@ -40,7 +40,7 @@ SMALL: Mapping[str, object] = {
     "champion_tolerance": 5.0,
     "champion_slice_tolerance": 50.0,
 }
-TIMEOUT_S = 300
+TIMEOUT_S = 900
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ sys.exit(7 if seen < stop_at else 1)
 def kill_at(workspace: Path, file: Path, change: int) -> int:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", KILLED_AT, str(workspace), str(file), str(change)]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False).returncode
+    return subprocess.run(command, env=environment, capture_output=True, timeout=300, check=False).returncode
 
 
 def assert_whole_or_absent(workspace: Workspace) -> None:

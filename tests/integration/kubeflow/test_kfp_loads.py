@@ -38,7 +38,7 @@ def test_the_golden_loads(python: Path, version: str) -> None:
         [str(python), "-W", "ignore", "-c", LOAD, str(GOLDEN)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

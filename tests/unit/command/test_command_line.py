@@ -44,8 +44,13 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def pedalflow(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command to its end, on a terminal that breaks no line."""
     return subprocess.run(
-        [sys.executable, "-m", "pedalflow.command.main", *arguments], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "pedalflow.command.main", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "500"},
+        capture_output=True,
+        text=True,
     )
 
 

@@ -153,10 +153,10 @@ def test_a_part_that_is_slow_costs_a_503_that_says_so(around: Surroundings) -> N
         return 200, PREDICTED
 
     with recording_server(slow) as server:
-        response = post(around.client(predictor=server.address, timeout_s=0.2), PREDICTIONS)
+        response = post(around.client(predictor=server.address, timeout_s=2.0), PREDICTIONS)
         release.set()
     assert response.status_code == 503
-    assert "within 0.2 s" in response.get_json()["status"]["info"]
+    assert "within 2 s" in response.get_json()["status"]["info"]
 
 
 def test_a_body_over_the_limit_is_a_413_and_goes_nowhere(around: Surroundings) -> None:
@@ -361,7 +361,7 @@ def test_what_a_canary_that_hangs_does_not_answer_the_predictor_does(
         return 200, TRIED
 
     with recording_server(slow) as server:
-        client = with_canary(around, tmp_path, 100, canary=server.address, timeout_s=0.2)
+        client = with_canary(around, tmp_path, 100, canary=server.address, timeout_s=2.0)
         assert post(client, PREDICTIONS).data == PREDICTED
         release.set()
 

@@ -18,6 +18,7 @@ from serving.scoring.errors import BadRequest
 from tests.samples.small_release import expected_predictions, sample_columns, sample_rows, small_release
 
 ROWS = sample_rows(3, start=100)
+LIMIT_S = 20.0  # the explainer measures itself, and nothing here shall depend on how busy the machine is at that moment
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def explainer(release: Path) -> Iterator[Explainer]:
-    made = Explainer(release=str(release))
+    made = Explainer(release=str(release), time_limit_s=LIMIT_S)
     made.load()
     yield made
     made._live.stop()
@@ -64,7 +65,7 @@ def test_the_answer_says_release_request_and_seconds(explainer: Explainer, relea
 
 
 def test_only_the_features_that_a_setting_names_are_explained(release: Path) -> None:
-    made = Explainer(release=str(release), features="hr, temp")
+    made = Explainer(release=str(release), features="hr, temp", time_limit_s=LIMIT_S)
     made.load()
     [row] = explained(made, {"jsonData": ROWS[0]})["rows"]
     made._live.stop()
@@ -77,30 +78,34 @@ def test_more_rows_than_the_setting_are_refused(explainer: Explainer) -> None:
 
 
 def test_more_rows_than_fit_into_the_time_are_refused_before_the_work_begins(explainer: Explainer) -> None:
-    explainer._ready = Ready(explainer._ready.served, row_s=0.4)
-    with pytest.raises(BadRequest, match=r"3 rows are too many .* within 1 s at 0.4 s a row; send at most 2"):
+    explainer._ready = Ready(explainer._ready.served, row_s=8.0)
+    with pytest.raises(BadRequest, match=r"3 rows are too many .* within 20 s at 8 s a row; send at most 2"):
         explainer.predict_raw({"jsonData": ROWS})
     assert len(explained(explainer, {"jsonData": ROWS[:2]})["rows"]) == 2
 
 
 def test_where_one_row_takes_too_long_no_request_is_to_blame(explainer: Explainer) -> None:
-    explainer._ready = Ready(explainer._ready.served, row_s=1.5)
-    with pytest.raises(TooSlow, match=r"one row takes 1\.5 s") as refusal:
+    explainer._ready = Ready(explainer._ready.served, row_s=30.0)
+    with pytest.raises(TooSlow, match=r"one row takes 30 s") as refusal:
         explainer.predict_raw({"jsonData": ROWS[0]})
     assert refusal.value.code == 503
 
 
-def test_a_request_waits_for_its_turn_and_no_longer_than_the_limit(release: Path) -> None:
-    made = Explainer(release=str(release), time_limit_s=0.5)
+def test_a_request_waits_for_its_turn_no_longer_than_the_limit(release: Path) -> None:
+    made = Explainer(release=str(release), time_limit_s=0.1)
     made.load()
+    made._ready = Ready(made._ready.served, row_s=0.001)
     with made._turn, pytest.raises(TooSlow, match="other predictions"):
         made.predict_raw({"jsonData": ROWS[0]})
+    made._live.stop()
+
+
+def test_a_request_whose_turn_comes_in_time_is_answered(explainer: Explainer) -> None:
     answers: list[object] = []
-    asker = threading.Thread(target=lambda: answers.append(made.predict_raw({"jsonData": ROWS[0]})))
-    with made._turn:
+    asker = threading.Thread(target=lambda: answers.append(explainer.predict_raw({"jsonData": ROWS[0]})))
+    with explainer._turn:
         asker.start()
     asker.join()
-    made._live.stop()
     assert len(answers) == 1
 
 

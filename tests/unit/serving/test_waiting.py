@@ -69,7 +69,7 @@ def test_a_request_waits_from_its_arrival_until_somebody_reads_it() -> None:
 
 def _settled(port: int, expected: int) -> int:
     """What waits; the loopback delivers soon, but not at once."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (found := waiting_requests(port)) != expected and time.monotonic() < deadline:
         time.sleep(0.01)
     return found

@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.samples.trigger_deliveries import delivery
@@ -31,7 +31,13 @@ IDENTITY = PushIdentity(
 )
 DAY = 86400.0
 texts = st.text(st.characters(exclude_categories=()), max_size=80)
-EXAMPLES = settings(max_examples=200, derandomize=True, database=None, deadline=None)
+EXAMPLES = settings(
+    max_examples=200,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 def signed(body: bytes, secret: str = SECRET) -> str:
@@ -350,20 +356,20 @@ def test_while_one_fetches_nobody_waits_and_known_keys_are_good(private: rsa.RSA
 def test_an_issuer_that_never_ends_its_answer_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as issuer:
         ended = threading.Event()
+        issuer.settimeout(20)  # a busy machine may give up before it has come
 
         def drip() -> None:
-            connection, _ = issuer.accept()
-            with connection, suppress(ConnectionError):
+            with suppress(OSError), issuer.accept()[0] as connection:
                 connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
                 while not ended.wait(0.02):
                     connection.sendall(b" ")
 
-        dripping = threading.Thread(target=drip)
+        dripping = threading.Thread(target=drip, daemon=True)
         dripping.start()
         url = f"http://127.0.0.1:{issuer.getsockname()[1]}/certs"
         try:
             with pytest.raises(Unauthenticated, match="TimeoutError"):
-                KeySet(fetch_over_http(url, within_s=0.2)).key("key-1")
+                KeySet(fetch_over_http(url, within_s=1.0)).key("key-1")
         finally:
             ended.set()
             dripping.join(20)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.samples.trigger_deliveries import NAMES, Delivery, delivery
@@ -17,7 +17,13 @@ from triggers.sources.source_settings import SourceSettings
 from triggers.sources.table import SOURCES
 
 RULES = {"JSON", "FIELD", "HEADER", "TIME", "MANY", "CLOUDEVENT"}
-EXAMPLES = settings(max_examples=100, derandomize=True, database=None, deadline=None)
+EXAMPLES = settings(
+    max_examples=100,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 anything = st.characters(exclude_categories=())
 texts = st.text(anything, max_size=30) | st.sampled_from(

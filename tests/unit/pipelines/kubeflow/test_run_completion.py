@@ -45,7 +45,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self._server.server_port}/events/cloudevents"
 
     def __enter__(self) -> Receiver:
-        self._thread = Thread(target=self._server.handle_request)
+        self._thread = Thread(target=self._server.handle_request, daemon=True)
         self._thread.start()
         return self
 
