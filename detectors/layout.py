@@ -51,7 +51,7 @@ def integer(columns: Columns, name: str) -> Integers:
     """One column as int64; what is missing or not finite becomes -1."""
     values = np.asarray(columns[name])
     if values.dtype.kind in "iu":
-        return values.astype(np.int64)
+        return values.astype(np.int64, copy=False)
     floats = values.astype(np.float64)
     usable = np.isfinite(floats) & (np.abs(floats) < 2**53)
     return np.where(usable, floats, -1.0).astype(np.int64)

@@ -221,13 +221,15 @@ class OutlierJudge:
         means = [_design(*every, order) @ reference.coefficients[i] for i, (order, _) in enumerate(FITS)]
         seen = reference.seen_days[every[0]]
         self._model = np.where(reference.seen_days, 0, 1)
-        self._means = np.where(seen[:, None], means[0], means[1])
-        self._weights = reference.whitening / reference.distance_limit[:, None, None]
-        self._mean_rows = self._means.tolist()
+        expected = np.where(seen[:, None], means[0], means[1])
+        weights = np.tril(reference.whitening / reference.distance_limit[:, None, None])
+        self._mean_rows = expected.tolist()
         self._weight_rows = [
-            [(i, j, float(w[i, j])) for i in range(len(w)) for j in range(i + 1)] for w in self._weights
+            [(i, j, float(w[i, j])) for i in range(len(w)) for j in range(i + 1)] for w in weights
         ]
-        self._weights_of_models = [(i, j, self._weights[:, i, j].copy()) for i, j, _ in self._weight_rows[0]]
+        self._means = np.ascontiguousarray(expected.T)  # [k, hours of the year]
+        self._weights = np.ascontiguousarray(weights.T)  # [k, k, model]; each is the transpose of a whitening
+        self._low, self._high = reference.low[:, None], reference.high[:, None]
         self._bounds = list(zip(layout.numbers, reference.low.tolist(), reference.high.tolist()))
         self._model_of_day = self._model.tolist()
         self._day_in_cycle, self._month_in_cycle = DAY_IN_CYCLE.tolist(), MONTH_IN_CYCLE.tolist()
@@ -335,7 +337,8 @@ class OutlierJudge:
         score = self._distance(residuals, model)
         if score <= 1.0:
             return score, ()
-        precision = self._weights[model].T @ self._weights[model]
+        weights = self._weights[:, :, model]
+        precision = weights @ weights.T
         surprise = np.abs(precision @ np.array(residuals)) / np.sqrt(np.diag(precision))
         most = self._layout.numbers[int(np.argmax(surprise))]
         names = ", ".join(self._layout.numbers)
@@ -355,61 +358,53 @@ class OutlierJudge:
 
     def _plain_scores(self, columns: Columns) -> Array:
         layout = self._layout
-        wrong = np.zeros(row_count(columns), bool)
-        for name in layout.features:
-            values = np.asarray(columns[name])
-            if values.dtype.kind not in "iu":
-                wrong |= ~np.isfinite(values.astype(np.float64))
         codes = _codes(columns, layout)
         hours = codes[layout.hour]
-        wrong |= (hours < 0) | (hours >= HOURS_OF_DAY)
-        wrong |= self._suspicious(codes)
+        numbers = np.array([columns[name] for name in layout.numbers], np.float64)
+        right = ((self._low <= numbers) & (numbers <= self._high)).all(axis=0)
+        right &= (hours >= 0) & (hours < HOURS_OF_DAY)
+        for name in (layout.date, *layout.integers):
+            values = np.asarray(columns[name])
+            if values.dtype.kind not in "iu":
+                right &= np.isfinite(values.astype(np.float64))
+        right &= ~self._suspicious(codes)
         of_year = day_of_year(integer(columns, layout.date))
-        mean = self._means[of_year * HOURS_OF_DAY + np.clip(hours, 0, HOURS_OF_DAY - 1)]
-        residuals = []
-        for k, (name, low, high) in enumerate(self._bounds):
-            values = np.asarray(columns[name], np.float64)
-            wrong |= ~((low <= values) & (values <= high))
-            residuals.append(values - mean[:, k])
         with np.errstate(all="ignore"):
+            residuals = numbers - self._means[:, of_year * HOURS_OF_DAY + hours % HOURS_OF_DAY]
             distance = self._distances(residuals, self._model[of_year])
-        return np.where(wrong, MOST_SCORE, distance)
+        return np.where(right, distance, MOST_SCORE)
 
     def _suspicious(self, codes: Mapping[str, Integers]) -> Booleans:
         """Rows that hold any combination that never came, excused or not."""
-        if not self.reference.pairs:
-            return np.zeros(len(codes[WEEKDAY]), bool)
-        matrix = np.stack(list(codes.values()), axis=1)
-        sides = matrix[:, self._sides]
-        places = np.clip(sides - self._lowest + 1, 0, self._sizes - 1)
-        found: Booleans = self._table[self._starts + places[..., 0] * self._sizes[:, 1] + places[..., 1]].any(
-            axis=1
-        )
+        places = np.array(list(codes.values())) - self._lowest
+        places = np.minimum(np.maximum(places, 0), self._highest)
+        cells = self._starts + places[self._first] * self._widths + places[self._second]
+        found: Booleans = self._table[cells].any(axis=0)
         return found
 
     def _index_combinations(self) -> None:
-        """One flat table of all pairs: each has a rectangle of its values, with a rim of False for all others."""
+        """One flat table of all pairs: each has a rectangle of its names' values, with a rim of False for all others."""
         names = [*self._layout.integers, WEEKDAY, MONTH]
-        pairs, cells = self.reference.pairs, self.reference.combinations
-        self._sides = np.array([[names.index(first), names.index(second)] for first, second in pairs])
-        own = [cells[cells[:, 0] == pair, 1:] for pair in range(len(pairs))]
-        self._lowest = np.array([values.min(axis=0) for values in own])
-        self._sizes = np.array([values.max(axis=0) - values.min(axis=0) + 3 for values in own])
-        areas = self._sizes.prod(axis=1) if len(pairs) else np.zeros(0, np.int64)
-        self._starts = np.cumsum(areas) - areas
+        pairs = np.array([[names.index(one) for one in pair] for pair in self.reference.pairs], np.int64)
+        self._first, self._second = pairs.reshape(-1, 2).T
+        pair, values = self.reference.combinations[:, 0], self.reference.combinations[:, 1:]
+        lowest, sizes = np.zeros(len(names), np.int64), np.ones(len(names), np.int64)
+        sides = np.stack([self._first[pair], self._second[pair]], axis=1)
+        for name in np.unique(sides):
+            own = values[sides == name]
+            lowest[name], sizes[name] = own.min() - 1, own.max() - own.min() + 3
+        areas = sizes[self._first] * sizes[self._second]
+        starts, widths = np.cumsum(areas) - areas, sizes[self._second]
+        inside = values - lowest[sides]
         self._table = np.zeros(int(areas.sum()), bool)
-        for start, lowest, size, values in zip(self._starts, self._lowest, self._sizes, own):
-            inside = values - lowest + 1
-            self._table[start + inside[:, 0] * size[1] + inside[:, 1]] = True
+        self._table[starts[pair] + inside[:, 0] * widths[pair] + inside[:, 1]] = True
+        self._lowest, self._highest = lowest[:, None], sizes[:, None] - 1
+        self._starts, self._widths = starts[:, None], widths[:, None]
 
-    def _distances(self, residuals: list[Array], models: Integers) -> Array:
-        """The sums in the order of `_distance`, so that both give the same bits."""
-        sums = [np.zeros(len(models)) for _ in residuals]
-        for i, j, weights in self._weights_of_models:
-            sums[i] += weights[models] * residuals[j]
-        total = np.zeros(len(models))
-        for value in sums:
-            total += value * value
+    def _distances(self, residuals: Array, models: Integers) -> Array:
+        """The sums in the order of `_distance`, so that both give the same bits. `residuals` is [k, rows]."""
+        sums: Array = sum(self._weights[:, :, models] * residuals[:, None])
+        total: Array = sum(sums * sums)
         return np.sqrt(total)
 
 

@@ -215,8 +215,7 @@ def read_message(event: CloudEvent, schema: RequestSchema) -> Message | None:
 
 def _request(event: CloudEvent, schema: RequestSchema) -> RequestSeen:
     request = parse_request(event.body, schema)
-    lists = schema.to_lists(request.columns) if request.row is None else schema.row_to_lists(request.row)
-    return RequestSeen(_id(event, request.puid), request.columns, lists)
+    return RequestSeen(_id(event, request.puid), request.columns, request.to_lists())
 
 
 def _response(event: CloudEvent, _: RequestSchema) -> ResponseSeen:

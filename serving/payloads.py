@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,19 +34,32 @@ _NUMBERS = {int, float}
 
 @dataclass(frozen=True)
 class Request:
-    """The rows of a request and how they came. `row` holds the values of a request with a single row; `alone` is one bare object."""
+    """The rows of a request and how they came: `row` is the single row of a request, `table` the columns of one with several.
 
-    columns: Columns
+    `alone` is one bare object.
+    """
+
+    schema: RequestSchema
     protocol: str
     names: tuple[str, ...]
     puid: str | None
-    tags: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, Any]
     row: Row | None = None
+    table: Columns = field(default_factory=dict)
     alone: bool = False
 
     @property
     def rows(self) -> int:
-        return len(next(iter(self.columns.values())))
+        return len(next(iter(self.table.values()))) if self.row is None else 1
+
+    @cached_property
+    def columns(self) -> Columns:
+        """All rows as columns; arrays for a single row cost more than the rest of reading it, so they are made when asked for."""
+        return self.table if self.row is None else self.schema.columns(self.row)
+
+    def to_lists(self) -> dict[str, list[Any]]:
+        """All rows as columns of plain values, dates as text: how they stand in a log."""
+        return self.schema.to_lists(self.table) if self.row is None else self.schema.row_to_lists(self.row)
 
 
 @dataclass(frozen=True)
@@ -115,8 +129,9 @@ def from_rows(
     check_count(len(rows), max_rows)
     if len(rows) == 1:
         row = schema.one_row(names, rows[0])
-        return Request(schema.columns(row), NDARRAY, tuple(names), puid, tags, row)
-    return Request(schema.from_table(names, rows), NDARRAY, tuple(names), puid, tags)
+        return Request(schema, NDARRAY, tuple(names), puid, tags, row)
+    table = schema.from_table(names, rows)
+    return Request(schema, NDARRAY, tuple(names), puid, tags, table=table)
 
 
 def from_json_data(
@@ -132,8 +147,9 @@ def from_json_data(
     alone = records is not data
     if len(records) == 1:
         row = schema.one_record(records[0])
-        return Request(schema.columns(row), JSON_DATA, schema.names, puid, tags, row, alone)
-    return Request(schema.from_records(records), JSON_DATA, schema.names, puid, tags, None, alone)
+        return Request(schema, JSON_DATA, schema.names, puid, tags, row, alone=alone)
+    table = schema.from_records(records)
+    return Request(schema, JSON_DATA, schema.names, puid, tags, table=table, alone=alone)
 
 
 def from_numbers(
@@ -150,8 +166,8 @@ def from_numbers(
     columns = schema.names if names is None else tuple(names)
     if len(matrix) == 1:
         row = schema.one_row(columns, matrix[0].tolist())
-        return Request(schema.columns(row), protocol, columns, puid, tags, row)
-    return Request(schema.from_matrix(matrix, columns), protocol, columns, puid, tags)
+        return Request(schema, protocol, columns, puid, tags, row)
+    return Request(schema, protocol, columns, puid, tags, table=schema.from_matrix(matrix, columns))
 
 
 def check_count(rows: int, max_rows: int) -> None:
@@ -337,7 +353,7 @@ def _from_flat(
         )
     if rows == 1:
         one = schema.one_row(columns, flat)
-        return Request(schema.columns(one), protocol, tuple(columns), puid, tags, one)
+        return Request(schema, protocol, tuple(columns), puid, tags, one)
     try:
         matrix = np.array(flat, np.float64).reshape(rows, width)
     except (

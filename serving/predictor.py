@@ -223,7 +223,7 @@ class Predictor:
     ) -> tuple[npt.NDArray[np.float64], str, dict[str, Any]]:
         """Predictions, id and tags of a request that is right; its line is in the log when this returns."""
         try:
-            predictions = served.model.predict(request.columns)
+            predictions = _predictions(served, request)
         except ModelBroken as error:
             raise ModelFailed(f"release {served.release.name}: {error}") from error
         puid = request_id(request)
@@ -325,6 +325,13 @@ def _metadata(name: str, served: Served) -> dict[str, Any]:
     }
 
 
+def _predictions(served: Served, request: Request) -> npt.NDArray[np.float64]:
+    """By row. Raises ModelBroken."""
+    if request.row is not None:
+        return served.model.predict_row(request.row)
+    return served.model.predict(request.columns)
+
+
 def _exchange(
     served: Served,
     request: Request,
@@ -333,14 +340,12 @@ def _exchange(
     outliers: Outliers | None,
 ) -> dict[str, Any]:
     """The line of the request log for a request and its answer."""
-    schema = served.schema
-    columns = schema.to_lists(request.columns) if request.row is None else schema.row_to_lists(request.row)
     return {
         "kind": "exchange",
         "id": puid,
         "time": _now(),
         "release": served.release.name,
-        "columns": columns,
+        "columns": request.to_lists(),
         "predictions": predictions,
         "outliers": [] if outliers is None else outliers.flagged,
     }

@@ -44,7 +44,7 @@ def wrapper_routes(model: V2Model, name: str, max_bytes: int) -> Blueprint:
     routes = Blueprint("pedalflow", __name__)
     routes.record(lambda state: _limit_bodies(state, max_bytes))
     add_refusals(routes)
-    routes.before_app_request(_check_route)
+    routes.app_url_value_preprocessor(_check_route)  # `before_app_request` looks for coroutines every time
     add_v2(routes, model, name)
     return routes
 
@@ -122,7 +122,7 @@ def _http_refusal(error: HTTPException) -> Response:
     return answer(code, status(code, error.name.upper().replace(" ", "_"), error.description or error.name))
 
 
-def _check_route() -> None:
+def _check_route(endpoint: str | None, values: dict[str, Any] | None) -> None:
     """Keep from the wrapper what it would answer with 500."""
     path = request.path
     if path in FEEDBACK_ROUTES:

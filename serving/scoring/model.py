@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ class Model:
         self._inputs: tuple[tuple[str, Any], ...] = tuple(
             (entry.name, _DTYPES[entry.type]) for entry in inputs
         )
+        self._by_dtype = tuple(
+            (dtype, tuple(name for name, own in self._inputs if own == dtype))
+            for dtype in dict.fromkeys(dtype for _, dtype in self._inputs)
+        )
         self._outputs = [outputs[0].name]
 
     @property
@@ -49,8 +54,21 @@ class Model:
         Raises:
             ModelBroken: a prediction is not a finite number; JSON could not carry it, and nobody could use it.
         """
-        feeds = {name: columns[name].astype(dtype, copy=False).reshape(-1, 1) for name, dtype in self._inputs}
-        predictions = self._session.run(self._outputs, feeds)[0].astype(np.float64).reshape(-1)
+        return self._run(
+            {name: columns[name].astype(dtype, copy=False).reshape(-1, 1) for name, dtype in self._inputs}
+        )
+
+    def predict_row(self, row: Mapping[str, float]) -> npt.NDArray[np.float64]:
+        """`predict` for a single row by field: one array for each type instead of one for each field. Raises ModelBroken."""
+        feeds: dict[str, npt.NDArray[Any]] = {}
+        for dtype, names in self._by_dtype:
+            values = np.array([row[name] for name in names], dtype)
+            feeds.update(zip(names, values.reshape(-1, 1, 1)))
+        return self._run(feeds)
+
+    def _run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
+        output: npt.NDArray[Any] = self._session.run(self._outputs, feeds)[0]
+        predictions = output.astype(np.float64).reshape(-1)
         if not all(map(math.isfinite, predictions.tolist())):
             row = int(np.flatnonzero(~np.isfinite(predictions))[0])
             raise ModelBroken(

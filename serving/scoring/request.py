@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -96,8 +97,13 @@ class RequestSchema:
         if set(map(type, rows)) - {list, tuple} or set(map(len, rows)) != {len(order)}:
             raise _odd_row(rows, len(order))
         by_position = list(zip(*rows))
+        columns = {name: by_position[position] for name, position in zip(self.names, order)}
+        plain: dict[str, npt.NDArray[Any]] = {}
+        for kind, fields in self._by_kind:
+            plain.update(_together(kind, fields, columns))
         return {
-            field.name: _column(field, by_position[position]) for field, position in zip(self.fields, order)
+            field.name: plain[field.name] if field.name in plain else _column(field, columns[field.name])
+            for field in self.fields
         }
 
     def from_matrix(self, matrix: npt.NDArray[np.float64], names: Sequence[str] | None = None) -> Columns:
@@ -215,6 +221,12 @@ class RequestSchema:
         return tuple((field.name, _EXACT[field.kind], field.low, field.high, field) for field in self.fields)
 
     @cached_property
+    def _by_kind(self) -> tuple[tuple[str, tuple[Field, ...]], ...]:
+        """The fields that arrive as numbers, those of a kind together."""
+        kinds = dict.fromkeys(field.kind for field in self.fields if field.kind != DATE)
+        return tuple((kind, tuple(field for field in self.fields if field.kind == kind)) for kind in kinds)
+
+    @cached_property
     def _names_by_dtype(self) -> tuple[tuple[np.dtype[Any], tuple[str, ...]], ...]:
         dtypes = dict.fromkeys(DTYPES[field.kind] for field in self.fields)
         return tuple(
@@ -260,6 +272,7 @@ def clean(field: Field, value: Any, row: int) -> float:
     return float(number) if field.kind == NUMBER else int(number)
 
 
+@lru_cache(maxsize=4096)
 def days_to_text(days: int) -> str:
     """The date that is so many days after 1970-01-01, as YYYY-MM-DD."""
     return (_EPOCH + timedelta(days)).isoformat()
@@ -293,6 +306,21 @@ def _field(name: str, described: Mapping[str, Any]) -> Field:
         widest[1] if high is None else high,
         described.get("description", ""),
     )
+
+
+def _together(kind: str, fields: Sequence[Field], columns: Mapping[str, Sequence[Any]]) -> Columns:
+    """The columns of all fields of a kind, made into arrays at once; none where one of them has to be looked at by itself."""
+    values = [columns[field.name] for field in fields]
+    if set(map(type, chain.from_iterable(values))) != {_EXACT[kind]}:
+        return {}
+    try:
+        arrays = np.array(values, DTYPES[kind])
+    except OverflowError:  # an integer beyond 64 bits
+        return {}
+    ranges = zip(fields, arrays.min(axis=1).tolist(), arrays.max(axis=1).tolist())
+    if not all(field.low <= least and most <= field.high for field, least, most in ranges):  # so for NaN
+        return {}
+    return {field.name: array for field, array in zip(fields, arrays)}
 
 
 def _column(field: Field, values: Sequence[Any]) -> npt.NDArray[Any]:
@@ -331,7 +359,7 @@ def _days(text: str) -> int | None:
 
 
 def _as_texts(days: npt.NDArray[np.int64]) -> list[str]:
-    return np.datetime_as_string(days.astype("datetime64[D]")).tolist()
+    return list(map(days_to_text, days.tolist()))
 
 
 def _are_texts(names: Any) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from gunicorn import util
+from gunicorn.config import Config
+from gunicorn.http import wsgi
 from seldon_core import gunicorn_utils, metrics, microservice, seldon_methods, wrapper
 from seldon_core.proto.prediction_pb2 import Metric, SeldonMessage
 
@@ -32,6 +34,7 @@ def seldon_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wrapper, "CORS", wrapper.CORS)
     monkeypatch.setattr(wrapper, "get_request", wrapper.get_request)
     monkeypatch.setattr(util, "http_date", util.http_date)
+    monkeypatch.setattr(wsgi, "WSGIErrorsWrapper", wsgi.WSGIErrorsWrapper)
 
 
 class Recorder:
@@ -75,6 +78,16 @@ def test_a_date_is_gunicorns_and_is_composed_once_a_second() -> None:
     assert util.http_date(1234567891.25) == formatdate(1234567891, usegmt=True)
 
 
+def test_all_requests_have_the_same_stream_for_errors() -> None:
+    ours.keep_the_error_stream(OWN)
+    settings = Config()
+
+    first, second = wsgi.base_environ(settings), wsgi.base_environ(settings)
+
+    assert first is not second
+    assert first["wsgi.errors"] is second["wsgi.errors"]
+
+
 @pytest.mark.parametrize(
     ("length", "body"),
     [("4", b"four"), ("9", b"four and "), ("10", b""), ("", b""), ("-1", b""), ("0" * 9 + "4", b"")],
@@ -114,6 +127,30 @@ def test_our_metrics_follow_seldons(monkeypatch: pytest.MonkeyPatch) -> None:
     ours.add_our_metrics(OWN)
 
     assert metrics.SeldonMetrics.generate_metrics(None) == ("seldon 1\nours 2\n", "text/plain")
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "port"), [(["--http-port", "9001"], "", 9001), ([], "9002", 9002)]
+)
+def test_who_waits_is_counted_at_the_servers_own_port(
+    option: list[str], variable: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a server that is told its port as Seldon's operator or as a command line tells it
+    asked: list[int] = []
+    monkeypatch.setattr(sys, "argv", ["seldon-core-microservice", "x.Y", *option])
+    if variable:
+        monkeypatch.setenv("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", variable)
+    monkeypatch.setattr(metrics.SeldonMetrics, "generate_metrics", lambda self: ("seldon 1\n", "text/plain"))
+    monkeypatch.setattr("serving.waiting.waiting_requests", lambda port: asked.append(port) or 3)
+    # when
+    ours.count_who_waits(OWN)
+    text, _ = metrics.SeldonMetrics.generate_metrics(None)
+    # then
+    assert (asked, text.startswith("seldon 1\n"), text.splitlines()[-1]) == (
+        [port],
+        True,
+        "pedalflow_waiting_requests 3",
+    )
 
 
 def test_no_cors_headers_are_sent() -> None:

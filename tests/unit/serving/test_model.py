@@ -38,6 +38,17 @@ def test_one_row_is_predicted_as_in_a_batch(release: Release) -> None:
     assert model.predict(alone)[0] == model.predict(columns)[3]
 
 
+def test_a_row_is_predicted_as_its_columns_are(release: Release) -> None:
+    model = Model(release.folder / ONNX_MODEL)
+    columns = {name: values[:50] for name, values in sample_columns().items()}
+    rows = [{name: values[at].item() for name, values in columns.items()} for at in range(50)]
+
+    assert [model.predict_row(row).tolist() for row in rows] == [
+        model.predict({name: values[at : at + 1] for name, values in columns.items()}).tolist()
+        for at in range(50)
+    ]
+
+
 def test_a_prediction_that_is_no_number_is_an_error(release: Release) -> None:
     model = Model(release.folder / ONNX_MODEL)
     columns = {name: values[:3].copy() for name, values in sample_columns().items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bikeshare.request_schema import request_schema
@@ -104,6 +104,8 @@ def test_v2_may_name_its_columns_or_leave_them_out(names: list[str]) -> None:
         ({"data": {"ndarray": LISTS}}, "NAMES"),
         ({"data": {"names": {}, "ndarray": LISTS}}, "NAMES"),
         ({"data": {"names": "hr", "ndarray": LISTS}}, "NAMES"),
+        ({"data": {"names": True, "ndarray": LISTS}}, "NAMES"),
+        ({"data": {"names": True, "ndarray": LISTS[:1]}}, "NAMES"),
         (data(), "FORM"),
         (data(ndarray={}), "FORM"),
         (data(ndarray=[]), "NO_ROWS"),
@@ -162,6 +164,9 @@ def test_too_many_rows_are_shown_another_way() -> None:
         parse_request(FORMS["ndarray"], SCHEMA, max_rows=2)
 
 
+EXAMPLES = settings(
+    derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # the same ones on every machine, however busy it is
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: (
@@ -174,6 +179,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@EXAMPLES
 @given(JSON_VALUES)
 def test_any_json_is_read_or_refused(content: Any) -> None:
     try:
@@ -182,6 +188,7 @@ def test_any_json_is_read_or_refused(content: Any) -> None:
         assert bad.message
 
 
+@EXAMPLES
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     with pytest.raises(BadRequest):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bikeshare.request_schema import request_schema
@@ -106,6 +106,15 @@ def test_a_wrong_value_is_refused_by_row_field_value_and_rule(
     assert refusals[0].message.startswith(f"row {others}, field {field!r}: ")
     assert "; send a" in refusals[0].message
     assert len(refusals[0].message) < 300
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(("first", "second"), list(zip(SCHEMA.names, SCHEMA.names[1:])))
+def test_of_two_wrong_fields_the_first_is_named(first: str, second: str, count: int) -> None:
+    with pytest.raises(BadRequest) as caught:
+        SCHEMA.from_records([{**ROW, first: -1, second: -1}] * count)
+
+    assert (caught.value.field, caught.value.row) == (first, 0)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -227,6 +236,11 @@ def test_a_schema_that_cannot_be_served_is_refused(described: dict[str, Any]) ->
         RequestSchema.from_json(described)
 
 
+EXAMPLES = settings(
+    derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # the same ones on every machine, however busy it is
+
+
 def _field_values(index: int) -> st.SearchStrategy[Any]:
     field = SCHEMA.fields[index]
     if field.kind == "number":
@@ -242,6 +256,7 @@ ROWS = st.lists(
 )
 
 
+@EXAMPLES
 @given(ROWS)
 def test_rows_survive_the_way_to_columns_and_back(rows: list[dict[str, Any]]) -> None:
     columns = SCHEMA.from_records(rows)
@@ -255,6 +270,7 @@ def test_rows_survive_the_way_to_columns_and_back(rows: list[dict[str, Any]]) ->
     assert SCHEMA.to_lists(columns)["dteday"] == [row["dteday"] for row in back]
 
 
+@EXAMPLES
 @given(ROWS)
 def test_one_row_is_read_as_many_are(rows: list[dict[str, Any]]) -> None:
     row = SCHEMA.one_record(rows[0])
