@@ -55,7 +55,7 @@ class Story:
         training_speed: simulated hours a second at most while a run trains,
         training_days: and the days of the story that a training takes at most, however slow the machine is; then the replay waits for it.
         rollout_speed: simulated hours a second at most while a canary answers,
-        rollout_days: for so many days of the story; then it goes slowly, until the rollout is over.
+        rollout_days: for so many days of the story, in which enough labels should be back; then it goes slowly, until the rollout is over.
     """
 
     first_span: int
@@ -97,7 +97,7 @@ FULL = Story(
     training_speed=12.0,
     training_days=3,
     rollout_speed=60.0,
-    rollout_days=8,
+    rollout_days=10,
 )
 QUICK = replace(
     FULL,
