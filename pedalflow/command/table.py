@@ -155,7 +155,7 @@ COMMANDS = (
         module="serving.replay_command",
         summary="send the hours of one span to the served model and show predictions, outliers and drift",
         description=(
-            "Starts the servers unless --address names running ones, sends every hour of the span as a request over REST, some again "
+            "Starts the servers, sends every hour of the span as a request over REST, some again "
             "over gRPC, then the labels as feedback, and shows what the detectors made of it."
         ),
         example="pedalflow --workspace run replay --span 4",

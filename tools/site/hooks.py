@@ -2,6 +2,7 @@
 
 The docs link to the code beside them (`../serving/rollout.py`), as one reads them in a checkout. A site has no code beside it, so each
 linked file becomes a page with its text; a link to a file that does not exist stays as it is, and `--strict` fails on it.
+The README's diagram is drawn already (`diagram.py`), since drawing it in the browser takes a script from elsewhere.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = "docs"
+DRAWING = "![From raw hours to the champion, and from live requests back to a retraining](docs/images/how-it-works.svg)"
+_DIAGRAM = re.compile(r"^```mermaid\n.+?^```\n", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _FENCES = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".toml": "toml", ".json": "json"}
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Adds the README as `index.md`, and a page for every file outside docs/ that a page links to."""
-    files.append(File.generated(config, "index.md", content=(ROOT / "README.md").read_text(encoding="utf-8")))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    files.append(File.generated(config, "index.md", content=_with_drawing(readme)))
     linked = {
         target
         for page in [*files.documentation_pages()]
@@ -46,6 +50,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return match.group(1) + posixpath.relpath(inside, start) + match.group(3)
 
     return _LINK.sub(pointed, markdown)
+
+
+def _with_drawing(readme: str) -> str:
+    return _DIAGRAM.sub(f"{DRAWING}\n", readme)
 
 
 def _outside(page: str, text: str) -> set[str]:

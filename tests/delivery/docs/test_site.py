@@ -13,6 +13,8 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
+from tools.site.diagram import mark_of, source_of
+
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = ROOT / "tools" / "site" / "mkdocs.yml"
 
@@ -88,6 +90,14 @@ def test_every_page_of_the_docs_is_in_the_site(site: Path) -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         built = site / page.relative_to(ROOT / "docs").with_suffix(".html")
         assert built.is_file() or built.with_name("index.html").is_file(), page
+
+
+def test_the_diagram_is_shown_as_a_picture_that_is_drawn_from_the_readme(site: Path) -> None:
+    start = (site / "index.html").read_text("utf-8")
+    assert "images/how-it-works.svg" in start and "flowchart" not in start
+    drawing = (site / "images" / "how-it-works.svg").read_text("utf-8")
+    mark = mark_of(source_of((ROOT / "README.md").read_text("utf-8")))
+    assert mark in drawing, "the README's diagram has changed: draw it again as tools/site/diagram.py says"
 
 
 def test_a_dead_link_fails_the_build(tmp_path: Path) -> None:
