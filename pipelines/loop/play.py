@@ -87,13 +87,14 @@ def _replay(
         progress.say(
             f"The page of the triggers is {running.triggers}/ and the model answers at {running.model}"
         )
-        service, client = Service(running.triggers), held.enter_context(closing(Client(running.model)))
+        service = Service(running.triggers)
+        client, labels = (held.enter_context(closing(Client(running.model))) for _ in range(2))
         happenings = Happenings(service, journal, progress.say)
         happenings.catch_up(hours[max(0, journal.at.answered - 1)].at)
         staging = Staging(places, case, story, running.doors, happenings, journal)
         held.enter_context(closing(staging))
         plan = moments(story, span_dates(case, _spans(story)))
-        parts = ReplayParts(journal, client, happenings, staging, running.events, places.traffic)
+        parts = ReplayParts(journal, client, labels, happenings, staging, running.events, places.traffic)
         Replay(story, hours, plan, parts, wished, progress.say).run()
         keep_said(places.folder, service.events(), service.runs())
         journal.note(over=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,10 +28,15 @@ ENDS_WITHIN_S = 240.0
 
 @dataclass(frozen=True)
 class ReplayParts:
-    """What a replay works with: `events` is the address of the detectors' figures, `traffic` the file with the canary's share."""
+    """What a replay works with.
+
+    `client` asks and `labels` sends labels, each over a connection of its own; `events` is the address of the detectors' figures, `traffic`
+    the file with the canary's share.
+    """
 
     journal: Journal
     client: Client
+    labels: Client
     happenings: Happenings
     staging: Staging
     events: str
@@ -60,7 +66,7 @@ class Replay:
         self._hours = hours
         self._plan = plan
         self._journal = parts.journal
-        self._client = parts.client
+        self._client, self._labels = parts.client, parts.labels
         self._happenings = parts.happenings
         self._staging = parts.staging
         self._events = parts.events
@@ -75,10 +81,10 @@ class Replay:
 
     def run(self) -> None:
         """Replay what is left. Raises ServingFailed where the model does not answer."""
-        with self._journal.writing() as file:
+        with self._journal.writing() as file, ThreadPoolExecutor(1) as beside:
             try:
                 for index in range(self._journal.at.answered, len(self._hours)):
-                    self._hour(index, file)
+                    self._hour(index, file, beside)
                     self._answered_so_far = index + 1
                     if self._hours[index].at.hour == DAY - 1:
                         self._keep()
@@ -87,11 +93,13 @@ class Replay:
                 self._keep()
         self._end()
 
-    def _hour(self, index: int, file: TextIO) -> None:
+    def _hour(self, index: int, file: TextIO, beside: ThreadPoolExecutor) -> None:
+        """Ask for an hour, and meanwhile send the label of the one a day before."""
         begun, hour = time.monotonic(), self._hours[index]
-        self._labels_until(hour.at - LABEL_DELAY)
         self._outside(hour.at)
+        labels = beside.submit(self._labels_until, hour.at - LABEL_DELAY)
         answer = self._answered(hour)
+        labels.result()
         file.write(line(hour, answer.prediction, answer.release))
         doing = self._doing
         self._pace(begun, hour.at)
@@ -149,14 +157,15 @@ class Replay:
         """Send the labels of the answered hours up to `last`."""
         index = self._journal.at.labelled
         while index < len(self._hours) and self._hours[index].at <= last:
-            self._client.feedback(self._hours[index].request_id, self._hours[index].label)
+            self._labels.feedback(self._hours[index].request_id, self._hours[index].label)
             index += 1
         self._journal.labelled(index)
 
     def _keep(self) -> None:
         """Write down how far it has come, and what was counted since the last time."""
         at = self._journal.at
-        requests, failed = self._client.requests, self._client.failed
+        requests = self._client.requests + self._labels.requests
+        failed = self._client.failed + self._labels.failed
         before_requests, before_failed = self._counted
         self._counted = (requests, failed)
         phases = {**at.phases}

@@ -71,12 +71,12 @@ class Story:
     rollout_days: int
 
 
-# A batch by itself starts a retraining every quarter or so. Drift of the concept brings it forward, but asks once a week at most, and
+# A batch by itself starts a retraining every four months or so. Drift of the concept brings it forward, but asks once a week at most, and
 # leaves a new champion three weeks to prove itself.
 _POLICY: Mapping[str, Mapping[str, float]] = {
     # The clock is the data's and goes in steps of a day, so waiting for more would take days.
     "code": {"settle_s": 0.0},
-    "storage": {"settle_s": 0.0, "cool_down_s": 90 * DAY_S},
+    "storage": {"settle_s": 0.0, "cool_down_s": 120 * DAY_S},
     "drift": {"cool_down_s": 7 * DAY_S, "quiet_s": 21 * DAY_S},
     "concept-drift": {"cool_down_s": 7 * DAY_S, "quiet_s": 21 * DAY_S},
 }
