@@ -21,12 +21,18 @@ from pipelines.settings import read_settings
 RELEASE_TAG = "pedalflow.release"
 
 
+def ended(workspace: Workspace) -> tuple[RunRecord, ...]:
+    """The records of all runs, in the order they ended; none in a fresh workspace."""
+    found = (load(folder)[0] for folder in run_folders(workspace))
+    return tuple(sorted(found, key=lambda record: record.finished))
+
+
 def records(workspace: Workspace) -> tuple[RunRecord, ...]:
-    """The records of all runs, in the order they ended. Raises DataMissing where there is none."""
-    found = sorted((load(folder)[0] for folder in run_folders(workspace)), key=lambda record: record.finished)
+    """What `ended` gives. Raises DataMissing where that is nothing."""
+    found = ended(workspace)
     if not found:
         raise DataMissing(f"no run has ended in {workspace.root}; 02-train-and-debug trains two")
-    return tuple(found)
+    return found
 
 
 def made_by(found: Sequence[RunRecord], release: str) -> RunRecord:

@@ -46,6 +46,7 @@ def test_nodes_of_one_place_stand_above_each_other() -> None:
 def test_a_workspace_in_which_nothing_ran_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="02-train-and-debug"):
         lineage.records(Workspace(tmp_path))
+    assert lineage.ended(Workspace(tmp_path)) == ()
     with pytest.raises(DataMissing, match="pedalflow train"):
         metadata.pipeline_runs(Workspace(tmp_path))
 
