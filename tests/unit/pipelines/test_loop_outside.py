@@ -174,7 +174,7 @@ def test_the_services_settings_are_for_a_replay() -> None:
     settings = triggers_settings(FULL, Path("/w/bucket/hours"))
     assert settings["clock"] == "data"
     assert settings["launchers"]["local"]["buckets"] == {"hours": "/w/bucket/hours"}
-    assert settings["rules"]["storage"]["cool_down_s"] == 90 * 86400.0
+    assert settings["rules"]["storage"]["cool_down_s"] == 120 * 86400.0
 
 
 def test_a_process_is_ready_with_its_first_line_and_over_with_the_block(tmp_path: Path) -> None:
