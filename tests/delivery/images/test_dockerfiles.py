@@ -135,10 +135,13 @@ def test_the_locks_are_installed_with_their_hashes(name: str) -> None:
     )
 
 
-def test_the_lock_of_the_pipelines_holds_all_that_the_notebooks_need() -> None:
+def test_the_lock_of_the_pipelines_holds_all_that_the_notebooks_need_where_a_person_opens_them() -> None:
     pins, needed = (_pins(name) for name in ("pipelines", "notebooks"))
-    missing = {name: version for name, version in needed.items() if pins.get(name) != version}
-    assert missing == {}, "then the notebook's image has to install requirements/notebooks.txt too"
+    missing = {name for name, version in needed.items() if pins.get(name) != version}
+    executes_them_for_the_tests = {"papermill"}
+    assert missing == executes_them_for_the_tests, (
+        "then the notebook's image has to install requirements/notebooks.txt too"
+    )
 
 
 def _pins(lock: str) -> dict[str, str]:
