@@ -1,4 +1,4 @@
-"""Asks the served model for an hour and sends its label back, over one connection that is kept open, as a caller would."""
+"""Asks the served model for an hour, or sends a label back, over one connection that is kept open, as a caller would."""
 
 from __future__ import annotations
 

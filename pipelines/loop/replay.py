@@ -81,17 +81,21 @@ class Replay:
 
     def run(self) -> None:
         """Replay what is left. Raises ServingFailed where the model does not answer."""
-        with self._journal.writing() as file, ThreadPoolExecutor(1) as beside:
+        with self._journal.writing() as file:
             try:
-                for index in range(self._journal.at.answered, len(self._hours)):
-                    self._hour(index, file, beside)
-                    self._answered_so_far = index + 1
-                    if self._hours[index].at.hour == DAY - 1:
-                        self._keep()
-                        self._wait_for_detectors()
+                with ThreadPoolExecutor(1) as beside:
+                    self._hours_left(file, beside)
             finally:
                 self._keep()
         self._end()
+
+    def _hours_left(self, file: TextIO, beside: ThreadPoolExecutor) -> None:
+        for index in range(self._journal.at.answered, len(self._hours)):
+            self._hour(index, file, beside)
+            self._answered_so_far = index + 1
+            if self._hours[index].at.hour == DAY - 1:
+                self._keep()
+                self._wait_for_detectors()
 
     def _hour(self, index: int, file: TextIO, beside: ThreadPoolExecutor) -> None:
         """Ask for an hour, and meanwhile send the label of the one a day before."""

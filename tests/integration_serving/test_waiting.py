@@ -17,12 +17,16 @@ from tests.samples.small_release import sample_rows
 NAME = "pedalflow_waiting_requests"
 BODY = json.dumps({"jsonData": sample_rows(1)[0]}).encode()
 MANY = 12
+KEPT = (
+    "--keepalive",
+    "75",
+)  # as `serve` and the manifests have it; connections stay while the test looks around
 
 
 def test_requests_that_nobody_reads_are_counted_until_they_are_answered(
     tmp_path: Path, champion: Path
 ) -> None:
-    with wrapper(tmp_path / "server", {"release": str(champion)}) as server:
+    with wrapper(tmp_path / "server", {"release": str(champion)}, options=KEPT) as server:
         connections = [http.client.HTTPConnection("127.0.0.1", server.http, timeout=30) for _ in range(MANY)]
         # given connections of which half are kept from a request before
         for connection in connections[: MANY // 2]:

@@ -13,7 +13,7 @@ STAND_INS = Path(__file__).with_name("stand_ins.py")
 # Run for real. `dvc`, `mlflow`, `pedalflow` and `python` come from the environment that the docs activate.
 OF_THE_SHELL = (
     *("base64", "basename", "bash", "cat", "cp", "cut", "date", "dirname", "env", "getconf", "grep", "head", "ls", "mkdir", "mv"),
-    *("ps", "readlink", "rm", "sed", "sh", "sleep", "sort", "tail", "tr", "uname"),
+    *("ps", "readlink", "rm", "sed", "sh", "sha256sum", "sleep", "sort", "tail", "tr", "uname"),
 )  # fmt: skip
 HERE = ("curl", "git", "openssl", "prometheus")
 # Run in part: what each stand-in leaves out is said beside it, in stand_ins.py.

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.samples import outside_programs  # noqa: E402
 
-UV = ROOT / ".venv" / "uv" / "bin" / "uv"
+UV = ROOT / ".venv" / "uv" / "bin" / "uv"  # there unless the machine has one of its own
 KUBECTL = ROOT / ".venv" / "delivery" / "bin" / "kubectl"
 NOBODY = "127.0.0.1:1"  # nobody listens there
 LOCAL = "k8s/base/namespaces"
@@ -41,7 +41,8 @@ def pip(words: Sequence[str]) -> str:
     command, *wheels = words
     assert command == "install", f"the stand-in for pip knows no {command}"
     target = ["--target", os.environ["PYTHONPATH"], "--python", sys.executable]
-    return _run([str(UV), "pip", "install", "--quiet", "--no-deps", "--offline", *target, *wheels])
+    uv = str(UV) if UV.exists() else _real("uv")
+    return _run([uv, "pip", "install", "--quiet", "--no-deps", "--offline", *target, *wheels])
 
 
 def kubectl(words: Sequence[str]) -> str:
@@ -108,7 +109,7 @@ def _is_fetched(where: str) -> bool:
 def _check_arguments(words: Sequence[str], given: str) -> None:
     """The real kubectl takes them: it gets as far as looking for its cluster."""
     local = [LOCAL if _is_fetched(word) else word for word in words]
-    config = _place() / "kubeconfig-of-nobody"
+    config = _place() / f"kubeconfig-of-nobody-{os.getpid()}"  # two may be at work at the same time
     cluster = {"name": "c", "cluster": {"server": f"http://{NOBODY}"}}
     context = {"name": "x", "context": {"cluster": "c"}}
     content = {

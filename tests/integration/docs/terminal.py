@@ -55,9 +55,15 @@ def interrupt(folder: Path, name: str) -> None:
 
 
 def interrupt_all(folder: Path) -> None:
-    """Ctrl-C in every terminal."""
+    """Ctrl-C in every terminal; SystemExit at the end where one of them had to be killed."""
+    stubborn = []
     for file in sorted(folder.glob("*.pid")):
-        interrupt(folder, file.stem)
+        try:
+            interrupt(folder, file.stem)
+        except SystemExit as error:
+            stubborn.append(str(error))
+    if stubborn:
+        raise SystemExit("; ".join(stubborn))
 
 
 def kill(group: int) -> None:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.integration.docs.answers import form, given, shown
-from tests.integration.docs.world import DocsWorld
+from tests.integration.docs.world import BEFORE, DocsWorld
 from tests.samples.docs_blocks import PAGES, ROOT, SCRIPTS, blocks
 
 EXECUTED = (*SCRIPTS, "python")
@@ -18,12 +18,16 @@ WITH_COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("page", WITH_COMMANDS)
-def test_the_commands_of_a_page_work(world: DocsWorld, page: str) -> None:
-    text = "\n".join(block.script for block in WITH_COMMANDS[page])
-    missing = [name for call, name in NEEDS.items() if call in text and shutil.which(name) is None]
+def skip_without(commands: str) -> None:
+    """Skip where a program of the machine's own that the commands call is not there."""
+    missing = [name for call, name in NEEDS.items() if call in commands and shutil.which(name) is None]
     if missing:
         pytest.skip(f"there is no {' and no '.join(missing)}: apt-get install {' '.join(missing)}")
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS)
+def test_the_commands_of_a_page_work(world: DocsWorld, page: str) -> None:
+    skip_without("\n".join([*BEFORE.get(page, ()), *(block.script for block in WITH_COMMANDS[page])]))
     world.run(page, WITH_COMMANDS[page])
     for block, answer in shown(WITH_COMMANDS[page]):
         assert form(given(block, world.out)) == form(answer), f"{block}: the page shows another answer"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.docs import programs
-from tests.integration.docs.test_pages import WITH_COMMANDS
+from tests.integration.docs.test_pages import WITH_COMMANDS, skip_without
 from tests.integration.docs.wording import Addresses, as_executed, unfilled
 from tests.integration.docs.world import DocsWorld, PageFailed
 from tests.samples.docs_blocks import ROOT, Block, inline
@@ -77,6 +77,7 @@ def test_a_command_that_fails_fails_its_page_and_is_named(world: DocsWorld, scri
 
 
 def test_an_answer_that_is_an_error_fails_unless_the_page_shows_it(world: DocsWorld) -> None:
+    skip_without("curl ")
     asked = "curl -s http://127.0.0.1:9000/api/v1.0/predictions -H 'Content-Type: application/json' -d '{}'\n"
     shown = Block("docs/x.md", 9, "text", '{"status":{"status":"FAILURE"}}\n')
     serve, curl = Block("docs/x.md", 1, "sh", "pedalflow serve\n"), Block("docs/x.md", 5, "sh", asked)

@@ -33,7 +33,7 @@ from tests.samples.workflow_files import ROOT
 from tests.samples.workflow_world import AUTHOR, make_world
 
 HERE = Path(__file__).parent
-PAGE_WITHIN_S = 600
+PAGE_WITHIN_S = 1800
 BLOCK = 101  # ports: forty of the servers, and the triggers' a hundred above the first
 SERVED = "pedalflow serve"
 DOOR = "pedalflow triggers serve"
@@ -149,12 +149,14 @@ class DocsWorld:
             )
             try:
                 code = shell.wait(PAGE_WITHIN_S)
+            except subprocess.TimeoutExpired as error:
+                raise PageFailed(self._told(f"no end within {PAGE_WITHIN_S} s")) from error
             finally:
                 terminal.kill(shell.pid)
         if code != 0:
-            raise PageFailed(self._told(code))
+            raise PageFailed(self._told(str(code)))
 
-    def _told(self, code: int) -> str:
+    def _told(self, code: str) -> str:
         at = (self.out / "at").read_text(encoding="utf-8").split()
         where = at[-1] if at else "before its first block"
         printed = self.out / f"{where.rpartition(':')[2]}.txt"
