@@ -41,7 +41,8 @@ def test_requests_that_come_whole_need_no_thread_each(tmp_path: Path, champion: 
         for connection in 2 * connections:
             answered(connection)
 
-        assert threads(server) == before
+        # one that has answered may not be back yet when the next request comes, and then another thread begins
+        assert threads(server) < before + THREADS // 2
         for connection in connections:
             connection.close()
 
