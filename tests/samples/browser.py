@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,19 +40,21 @@ needs_browser = pytest.mark.skipif(
 
 def opened(folder: Path, address: str, *flags: str) -> tuple[str, str]:
     """The document as the browser has it, and what it logged; its whole process group is gone afterwards."""
-    private = {name: str(folder) for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
-    process = subprocess.Popen(
-        [str(BROWSER), *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", address],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **private},
-        start_new_session=True,
-    )
-    try:
-        output, log = process.communicate(timeout=PATIENCE_S)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    # Its own temporary files lie beside the test's: the name of a socket in them has 107 letters at most, or the browser aborts.
+    with tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as short:
+        private = {name: str(folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
+        process = subprocess.Popen(
+            [str(BROWSER), *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **private, "TMPDIR": short},
+            start_new_session=True,
+        )
+        try:
+            output, log = process.communicate(timeout=PATIENCE_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     return output.decode(), log.decode(errors="replace")
 
 
