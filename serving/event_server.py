@@ -33,7 +33,10 @@ from serving.settings import describe_settings, read_settings
 logger = logging.getLogger("pedalflow.events")
 
 _BOOT_FAILED = 3  # gunicorn's own code for a worker that cannot begin: it stops all
-_GRACEFUL_S = 10
+_GRACEFUL_S = 10  # then the worker is killed
+_ANSWERS_WITHIN_S = (
+    5  # so long the worker itself waits for what it is answering; the rest is for closing what it has written
+)
 _KEEP_ALIVE_S = 75
 
 
@@ -123,6 +126,7 @@ class _Server(BaseApplication):
 
     def load(self) -> Flask:
         """Called by gunicorn in the worker."""
+        self.cfg.set("graceful_timeout", _ANSWERS_WITHIN_S)  # of the worker alone
         try:
             self._service = EventService(self._settings)
             self._service.start()
