@@ -34,9 +34,7 @@ logger = logging.getLogger("pedalflow.events")
 
 _BOOT_FAILED = 3  # gunicorn's own code for a worker that cannot begin: it stops all
 _GRACEFUL_S = 10  # then the worker is killed
-_ANSWERS_WITHIN_S = (
-    5  # so long the worker itself waits for what it is answering; the rest is for closing what it has written
-)
+_ANSWERS_WITHIN_S = 5  # the worker's own patience; the rest is for closing what it has written
 _KEEP_ALIVE_S = 75
 
 
