@@ -34,24 +34,22 @@ def positive(text: str) -> int:
 
 def seconds(text: str) -> float:
     """A positive number of seconds."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return seconds
+    return _above_zero(text, "number of seconds")
 
 
 def rate(text: str) -> float:
     """A number above 0."""
+    return _above_zero(text, "number")
+
+
+def _above_zero(text: str, what: str) -> float:
     try:
-        rate = float(text)
+        value = float(text)
     except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return rate
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no {what} above 0")
+    return value
 
 
 def reason(text: str) -> str:

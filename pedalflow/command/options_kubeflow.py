@@ -60,13 +60,7 @@ def compile(parser: argparse.ArgumentParser) -> None:
 
 def rehearse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="what `pedalflow compile` wrote")
-    parser.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the pipeline; may be given several times",
-    )
+    _param(parser)
     parser.add_argument(
         "--until-span",
         type=span_number,
@@ -80,6 +74,16 @@ def rehearse(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--cold", action="store_true", help="start a new interpreter for each task, as a pod would"
+    )
+
+
+def _param(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the pipeline; may be given several times",
     )
 
 
@@ -198,13 +202,7 @@ def _arguments_of_a_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spans-uri", metavar="URI", help="folder of the spans' files (default: the version's own)"
     )
-    parser.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the pipeline; may be given several times",
-    )
+    _param(parser)
     parser.add_argument("--reason", type=reason, metavar="TEXT", help="why, in a sentence")
     parser.add_argument(
         "--registry-uri",

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,11 +23,11 @@ from pedalflow.workspace import Workspace
 from pipelines.arrivals.door import arrive, prepare
 from pipelines.arrivals.quarantine import list_quarantine
 from pipelines.loop.processes import Places, end_left_over
+from tests.samples.free_ports import OF_A_LOOP, free_block
 from tests.samples.project_copy import ROOT, Project, copy_project, environment, records
 
 INTERRUPTED = 130
 STARTS_WITHIN_S, ENDS_WITHIN_S = 400.0, 900.0  # far more than it takes, for machines that do other things too
-BLOCK = 101  # ports: forty of the servers, and the triggers' a hundred above the first
 NEEDED = [ROOT / ".venv" / name / "bin" / "python" for name in ("serving", "triggers")]
 
 pytestmark = pytest.mark.skipif(
@@ -63,7 +62,7 @@ def whole_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def played(whole_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Played:
     workspace = Workspace(tmp_path_factory.mktemp("loop") / "workspace")
-    place = ("--workspace", str(workspace.root), "--quick", "--port", str(free_block()))
+    place = ("--workspace", str(workspace.root), "--quick", "--port", str(free_block(OF_A_LOOP)))
     command = [sys.executable, "-m", "pipelines.loop_command", *place]
     first = subprocess.Popen(
         command,
@@ -215,16 +214,3 @@ def processes_of(workspace: Workspace) -> tuple[str, ...]:
         if str(workspace.root) in line and int(folder.name) != os.getpid():
             found.append(line)
     return tuple(found)
-
-
-def free_block() -> int:
-    """The first of a block of ports of which nobody listens on any."""
-    for first in range(21000, 60000, BLOCK):
-        try:
-            for port in range(first, first + BLOCK):
-                with socket.socket() as listener:
-                    listener.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no block of ports is free")

@@ -22,7 +22,7 @@ import pytest
 from pedalflow.champion import read_pointer
 from pedalflow.release import MODEL_CARD
 from pedalflow.workspace import Workspace
-from tests.integration.test_loop import free_block
+from tests.samples.free_ports import OF_A_LOOP, free_block
 from tests.samples.project_copy import ROOT, Project, copy_project, environment
 
 SERVING = ROOT / ".venv" / "serving" / "bin" / "python"
@@ -129,7 +129,7 @@ def test_a_file_is_predicted_by_the_served_models_own_code(office: Office, tmp_p
 
 
 def test_the_release_is_served_and_judges_what_it_is_asked(office: Office) -> None:
-    command = serving(office, "serving.serve_command", "--json", "--port", str(free_block()))
+    command = serving(office, "serving.serve_command", "--json", "--port", str(free_block(OF_A_LOOP)))
     with subprocess.Popen(
         command, cwd=office.project.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:

@@ -16,8 +16,9 @@ from typing import Any
 
 import urllib3
 
-from tests.integration_serving.servers import ROOT, is_free
+from tests.integration_serving.servers import ROOT
 from tests.samples.event_messages import Message
+from tests.samples.free_ports import is_free
 
 START_S, END_S = 120.0, 60.0
 _PORTS = itertools.islice(itertools.cycle(range(23100, 23999)), os.getpid() % 40 * 20, None)

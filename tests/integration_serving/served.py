@@ -20,6 +20,7 @@ from serving.supervisor import taken_ports
 from tests.integration_serving import servers
 from tests.integration_serving.conftest import point_to
 from tests.integration_serving.servers import Answer
+from tests.samples.process_groups import group_members
 
 _BLOCKS = itertools.cycle(range(22000 + os.getpid() % 10 * 40, 22960, 40))
 
@@ -48,7 +49,7 @@ class Serve:
 
     def processes(self) -> list[int]:
         """What runs in the groups of all parts."""
-        return [pid for entry in self.ready["parts"] for pid in servers.group_members(int(entry["pid"]))]
+        return [pid for entry in self.ready["parts"] for pid in group_members(int(entry["pid"]))]
 
     def said(self) -> str:
         """Everything that it printed."""

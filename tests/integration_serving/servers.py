@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from typing import Any
 
 from pedalflow.champion import Pointer, write_pointer
 from pedalflow.release import Release
+from tests.samples.free_ports import is_free
+from tests.samples.process_groups import group_members
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
@@ -162,19 +163,6 @@ def end_group(started: subprocess.Popen[bytes]) -> None:
     started.wait()
 
 
-def group_members(group: int) -> list[int]:
-    """The processes of a group that run (a zombie does not)."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, its_group = path.read_text().rsplit(")", 1)[1].split()[:3]
-        except OSError:  # it ended while we looked
-            continue
-        if int(its_group) == group and state != "Z":
-            found.append(int(path.parent.name))
-    return found
-
-
 def point_to(path: Path, release: Release) -> None:
     """Let the champion's pointer name a release."""
     write_pointer(path, Pointer(release.name, release.checksum, release.folder))
@@ -199,9 +187,3 @@ def _healthy(port: int, path: str) -> bool:
         return request(port, "GET", path).code == 200
     except (OSError, http.client.HTTPException):
         return False
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens on a port of the loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex((HOST, port)) != 0

@@ -25,6 +25,7 @@ from serving.served import load_served
 from tests.integration_serving import servers
 from tests.integration_serving.conftest import point_to
 from tests.integration_serving.served import Serve, ended, free_block, new_workspace, serve
+from tests.samples.process_groups import group_members
 from tests.samples.small_release import expected_predictions, sample_columns, sample_rows
 
 PREDICTIONS = "/api/v1.0/predictions"
@@ -101,7 +102,7 @@ def test_a_part_that_is_killed_is_started_again(served: Serve) -> None:
     os.kill(before, signal.SIGKILL)
     servers.wait_for(lambda: "predictor starts again" in served.said())
     servers.wait_for(lambda: served.post(PREDICTIONS, {"jsonData": ROWS[0]}).code == 200)
-    servers.wait_for(lambda: not servers.group_members(before))
+    servers.wait_for(lambda: not group_members(before))
     assert "predictor ended with exit code -9; it starts again in 0.5 s" in served.said()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +18,7 @@ import httpx
 import yaml
 
 from tests.integration_triggers.door import Door, wait_for
+from tests.samples.free_ports import free_block
 from tools.monitoring import local, plain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,19 +193,3 @@ def _process(command: Sequence[str], log: Path, stdout: int | None = None) -> It
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-def free_block(ports: int) -> int:
-    """The first of so many ports that nobody listens on now; below those that the system gives to clients."""
-    starts = range(24_000 + os.getpid() % 50 * BLOCK, 32_000, BLOCK)
-    return next(start for start in starts if all(_is_free(start + offset) for offset in range(ports)))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind((HOST, port))
-        except OSError:
-            return False
-    return True

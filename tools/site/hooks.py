@@ -14,10 +14,11 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files, InclusionLevel
 
+from tools.site.diagram import BLOCK
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = "docs"
 DRAWING = "![From raw hours to the champion, and from live requests back to a retraining](docs/images/how-it-works.svg)"
-_DIAGRAM = re.compile(r"^```mermaid\n.+?^```\n", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _FENCES = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".toml": "toml", ".json": "json"}
 
@@ -53,7 +54,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def _with_drawing(readme: str) -> str:
-    return _DIAGRAM.sub(f"{DRAWING}\n", readme)
+    return BLOCK.sub(f"{DRAWING}\n", readme)
 
 
 def _outside(page: str, text: str) -> set[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.docs.stand_ins import KUBECTL
 from tests.integration.docs.world import DocsWorld, make_docs_world
+from tests.samples.outside_programs import KUBECTL
 from tests.samples.workflow_files import ROOT
 
 

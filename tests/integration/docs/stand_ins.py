@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 from tests.samples import outside_programs  # noqa: E402
+from tests.samples.outside_programs import KUBECTL  # noqa: E402
 
 UV = ROOT / ".venv" / "uv" / "bin" / "uv"  # there unless the machine has one of its own
-KUBECTL = ROOT / ".venv" / "delivery" / "bin" / "kubectl"
 NOBODY = "127.0.0.1:1"  # nobody listens there
 LOCAL = "k8s/base/namespaces"
 MAKES = ("secret", "configmap", "namespace", "token")

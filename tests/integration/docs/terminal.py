@@ -14,6 +14,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT))
+
+from tests.samples.process_groups import group_members  # noqa: E402
+
 READY_WITHIN_S = 120.0
 OVER_WITHIN_S = 60.0
 
@@ -47,7 +52,7 @@ def interrupt(folder: Path, name: str) -> None:
     file.unlink()
     _signal(group, signal.SIGINT)
     until = time.monotonic() + OVER_WITHIN_S
-    while members(group):
+    while group_members(group):
         if time.monotonic() > until:
             kill(group)
             raise SystemExit(f"{name} was still there {OVER_WITHIN_S:g} s after Ctrl-C")
@@ -69,19 +74,6 @@ def interrupt_all(folder: Path) -> None:
 def kill(group: int) -> None:
     """End whatever is left of a group."""
     _signal(group, signal.SIGKILL)
-
-
-def members(group: int) -> list[int]:
-    """The processes of a group that run; one that only waits to be asked for its exit code does not."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, its_group = path.read_text().rsplit(")", 1)[1].split()[:3]
-        except OSError:  # it ended while we looked
-            continue
-        if int(its_group) == group and state != "Z":
-            found.append(int(path.parent.name))
-    return found
 
 
 def _signal(group: int, number: int) -> None:

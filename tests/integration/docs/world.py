@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +23,11 @@ from tests.integration.docs import programs, terminal
 from tests.integration.docs.wording import Addresses, as_executed
 from tests.integration.workflows.conftest import runs_succeed
 from tests.samples.docs_blocks import Block
+from tests.samples.free_ports import OF_A_LOOP, free_block
 from tests.samples.kfp_api_process import kfp_process
 from tests.samples.kubernetes_api_stand_in import ClusterApi, kubernetes_api
 from tests.samples.pedalflow_stand_in import COMMAND
+from tests.samples.project_copy import environment
 from tests.samples.prometheus_stand_in import Behaviour, PrometheusApi, prometheus_api
 from tests.samples.small_release import small_release
 from tests.samples.workflow_files import ROOT
@@ -34,7 +35,6 @@ from tests.samples.workflow_world import AUTHOR, make_world
 
 HERE = Path(__file__).parent
 PAGE_WITHIN_S = 1800
-BLOCK = 101  # ports: forty of the servers, and the triggers' a hundred above the first
 SERVED = "pedalflow serve"
 DOOR = "pedalflow triggers serve"
 ASKED = (
@@ -179,7 +179,7 @@ class DocsWorld:
                 cluster, known = cluster_of(workspace)
                 config = stack.enter_context(kubernetes_api(cluster, self.place))
                 prometheus = stack.enter_context(prometheus_api(PrometheusApi(cluster, known)))
-            addresses = Addresses(free_block(), kubeflow, workspace.mlflow_uri, prometheus)
+            addresses = Addresses(free_block(OF_A_LOOP), kubeflow, workspace.mlflow_uri, prometheus)
             yield addresses, self.surroundings(addresses, config)
 
     def surroundings(self, at: Addresses, kubeconfig: Path) -> dict[str, str]:
@@ -212,19 +212,6 @@ class DocsWorld:
         }
 
 
-def free_block() -> int:
-    """The first of a block of ports on which nobody listens, below those that the kernel hands out."""
-    for first in range(24000 + os.getpid() % 40 * 200, 32500, BLOCK):
-        if all(_is_free(port) for port in range(first, first + BLOCK)):
-            return first
-    raise AssertionError("no block of ports is free")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        return listener.connect_ex(("127.0.0.1", port)) != 0
-
-
 def is_refused(block: Block, following: Block | None) -> bool:
     """Whether the page shows a request that is refused, or one that the stand-in for its sender cannot sign."""
     shown = following is not None and following.language == "text" and '"status":"FAILURE"' in following.text
@@ -245,8 +232,8 @@ def make_docs_world(place: Path) -> DocsWorld:
     _git(place, "clone", "--quiet", str(made.origin), str(world.project))
     for name in (".venv", "state/releases"):
         (world.project / name).mkdir(parents=True)
-    for environment in (ROOT / ".venv").iterdir():
-        (world.project / ".venv" / environment.name).symlink_to(environment)
+    for folder in (ROOT / ".venv").iterdir():
+        (world.project / ".venv" / folder.name).symlink_to(folder)
     programs.install(place / "programs")
     for command in (("data", "prepare", "--until-span", "1"), ("train",)):
         _pedalflow(world.project, *command)
@@ -273,12 +260,10 @@ def _bring_files(world: DocsWorld) -> None:
 
 
 def _pedalflow(project: Path, *words: str) -> None:
-    foreign = ("MLFLOW_", "PEDALFLOW_")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     subprocess.run(
         [sys.executable, "-m", "pedalflow.command.main", *words],
         cwd=project,
-        env={**kept, "OMP_NUM_THREADS": "1"},
+        env=environment(),
         capture_output=True,
         check=True,
         timeout=PAGE_WITHIN_S,
