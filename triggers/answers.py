@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from triggers.overview import Overview
+from triggers.pause import Pause
 from triggers.records import StoredEvent, StoredRun
 from triggers.wording import came_to, iso
 
@@ -118,10 +119,22 @@ class ChampionAnswer(BaseModel):
     until: Moment
 
 
+class PauseAnswer(BaseModel):
+    """Somebody has asked that no run starts until somebody resumes."""
+
+    event: str = Field(description="The wish to pause.")
+    who: str
+    reason: str
+    since: Moment = Field(
+        description="When it was decided, by the clock by which cool-downs count; null until then."
+    )
+
+
 class Status(BaseModel):
     """The state of things at a glance."""
 
     champion: ChampionAnswer
+    paused: PauseAnswer | None = Field(description="Why no run starts; null where runs start.")
     at_work: list[RunAnswer]
     waiting: list[RunAnswer]
     undecided_events: int
@@ -186,9 +199,16 @@ def status_answer(found: Overview, now: float, clock: float) -> Status:
             rows=champion.rows,
             until=iso(champion.until),
         ),
+        paused=_pause_answer(found.pause),
         at_work=[run_answer(run) for run in found.at_work],
         waiting=[run_answer(run) for run in found.waiting],
         undecided_events=found.depth.undecided,
         now=iso(now),
         clock=iso(clock),
     )
+
+
+def _pause_answer(pause: Pause | None) -> PauseAnswer | None:
+    if pause is None:
+        return None
+    return PauseAnswer(event=pause.event, who=pause.who, reason=pause.reason, since=iso(pause.since))

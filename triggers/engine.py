@@ -21,6 +21,7 @@ from triggers.engine_parts import Observer, Parts, Timing, logger
 from triggers.errors import StoreFailed
 from triggers.events import Kind
 from triggers.launchers.launcher import Launcher
+from triggers.pause import WISHES
 from triggers.policy import DAY, HOUR, Action, Outcome, Rule
 from triggers.records import Phase
 from triggers.starting import start_next
@@ -154,7 +155,7 @@ class Engine:
 
     def _decide(self) -> bool:
         decided = decide_some(self._parts)
-        if any(one.decision.outcome is Outcome.STARTS for one in decided):
+        if any(one.decision.outcome is Outcome.STARTS or one.kind in WISHES for one in decided):
             self._quiet_until = 0.0
         return bool(decided)
 

@@ -17,6 +17,8 @@ RELEASE = "release"  # str: the release that was judged
 OBJECTS = "objects"  # list of str: what was uploaded, as gs://bucket/key, s3://bucket/key
 COMMIT = "commit"  # str: the full hash of the newest commit of a push
 PATHS = "paths"  # list of str: the files of a push that made it this kind
+WHO = "who"  # str: the person who asks for something
+REASON = "reason"  # str: why, in their words
 
 
 class Source(str, enum.Enum):
@@ -44,6 +46,8 @@ class Kind(str, enum.Enum):
     ALERT = "alert"
     SCHEDULE = "schedule"
     PERSON = "person"
+    PAUSE = "pause"
+    RESUME = "resume"
     RUN_COMPLETION = "run-completion"
     OTHER = "other"
 

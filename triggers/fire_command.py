@@ -1,4 +1,4 @@
-"""What `pedalflow triggers fire` does: a person's wish goes to the running service, and what becomes of it is told."""
+"""What `pedalflow triggers fire`, `pause` and `resume` do: a person's wish goes to the running service, and what becomes of it is told."""
 
 from __future__ import annotations
 
@@ -49,17 +49,33 @@ def fire(arguments: argparse.Namespace) -> int:
         SettingsError: the token is missing or not the service's.
         GateRefused, DataRefused, RunFailed: the run that was waited for came to that.
     """
-    spot = _spot(arguments)
     progress = Progress(sys.stderr)
-    with httpx.Client(
-        base_url=spot.address, headers={"Authorization": f"Bearer {spot.token}"}, timeout=TIMEOUT_S
-    ) as client:
-        event = _decided(client, _send(client, arguments.reason))
+    with _client(_spot(arguments)) as client:
+        event = _decided(client, _send(client, "retrain", arguments.reason))
         run = _ended(client, event["run"], progress) if arguments.wait and event["run"] else None
-    print(json.dumps({"event": event, "run": run}, indent=2) if arguments.json else as_text(event, run))
+    _tell(event, run, as_json=arguments.json)
     if run is not None:
         _raise_failure(run)
     return 0
+
+
+def pause_or_resume(arguments: argparse.Namespace) -> int:
+    """Ask, as the action says, that no run starts any more or that runs start again. Returns the exit code.
+
+    Raises:
+        ServingFailed: no service answers.
+        SettingsError: the token is missing or not the service's.
+    """
+    with _client(_spot(arguments)) as client:
+        event = _decided(client, _send(client, arguments.action, arguments.reason))
+    _tell(event, None, as_json=arguments.json)
+    return 0
+
+
+def _client(spot: Spot) -> httpx.Client:
+    return httpx.Client(
+        base_url=spot.address, headers={"Authorization": f"Bearer {spot.token}"}, timeout=TIMEOUT_S
+    )
 
 
 def _spot(arguments: argparse.Namespace) -> Spot:
@@ -86,10 +102,10 @@ def read_token(file: Path) -> str:
     return lines[0]
 
 
-def _send(client: httpx.Client, reason: str) -> str:
+def _send(client: httpx.Client, wish: str, reason: str) -> str:
     """The id of the event, once it is committed. Sent again it is the same one."""
-    wish = {"reason": reason, "who": getpass.getuser(), "id": str(uuid.uuid4())}
-    answer = _asked(lambda: client.post("/events/person", json=wish))
+    said = {"wish": wish, "reason": reason, "who": getpass.getuser(), "id": str(uuid.uuid4())}
+    answer = _asked(lambda: client.post("/events/person", json=said))
     return str(answer["events"][0]["id"])
 
 
@@ -148,6 +164,10 @@ def _content(response: httpx.Response) -> dict[str, Any]:
             f"what answers at {response.url.host} is no retraining service; look at --address"
         )
     return content
+
+
+def _tell(event: Mapping[str, Any], run: Mapping[str, Any] | None, *, as_json: bool) -> None:
+    print(json.dumps({"event": event, "run": run}, indent=2) if as_json else as_text(event, run))
 
 
 def as_text(event: Mapping[str, Any], run: Mapping[str, Any] | None) -> str:

@@ -98,6 +98,7 @@ AT_WORK = Metric(f"{_NAME}runs_at_work", "gauge", (), "Runs that are being launc
 AT_WORK_SECONDS = Metric(
     f"{_NAME}run_at_work_seconds", "gauge", (), "Age of the run at work since its start; 0 where none is."
 )
+PAUSED = Metric(f"{_NAME}paused", "gauge", (), "1 where no run starts, because somebody has paused them.")
 LAST_PROMOTION = Metric(
     f"{_NAME}last_promotion_timestamp_seconds",
     "gauge",
@@ -121,6 +122,7 @@ METRICS = (
     QUEUE_OLDEST,
     AT_WORK,
     AT_WORK_SECONDS,
+    PAUSED,
     LAST_PROMOTION,
     DATABASE_UP,
 )
@@ -219,6 +221,7 @@ class _Queue(Collector):
         )
         yield _gauge(AT_WORK, ((), found.at_work))
         yield _gauge(AT_WORK_SECONDS, ((), self._age(found.at_work_since)))
+        yield _gauge(PAUSED, ((), found.paused))
         promoted = found.promoted_last
         yield _gauge(LAST_PROMOTION, *([((), promoted)] if promoted is not None else ()))
 

@@ -1,4 +1,4 @@
-"""What there is to know at a glance, for the page, `/api/status` and the terminal: who serves and how well, what is at work, what waits."""
+"""What there is to know at a glance, for page, `/api/status` and terminal: who serves and how well, what is at work, waits or is paused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 from pedalflow.workspace import Workspace
 from triggers.events import RELEASE, Facts, Kind
 from triggers.launchers.launcher import PROMOTED
+from triggers.pause import Pause
 from triggers.records import AT_WORK, Depth, Phase, StoredEvent, StoredRun
 
 _FAR_ENOUGH = 200  # runs and events that are looked through, newest first
@@ -24,6 +25,8 @@ class Records(Protocol):
     def runs(self, limit: int, before: int | None = None) -> Sequence[StoredRun]: ...
 
     def depth(self) -> Depth: ...
+
+    def pause(self) -> Pause | None: ...
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,13 @@ class Champion:
 
 @dataclass(frozen=True)
 class Overview:
-    """The state of things. Runs that wait stand in the order in which they were asked for."""
+    """The state of things. Runs that wait stand in the order in which they were asked for; `pause` is why none of them starts."""
 
     champion: Champion
     at_work: tuple[StoredRun, ...]
     waiting: tuple[StoredRun, ...]
     depth: Depth
+    pause: Pause | None = None
 
 
 def pointed_since(workspace: Workspace) -> float | None:
@@ -80,6 +84,7 @@ def overview(records: Records, champion: str, pointed: float | None) -> Overview
         at_work=tuple(run for run in runs if run.phase in AT_WORK),
         waiting=tuple(run for run in reversed(runs) if run.phase is Phase.WAITING),
         depth=records.depth(),
+        pause=records.pause(),
     )
 
 

@@ -131,6 +131,10 @@ def _environment() -> Environment:
         reasons=wording.reasons,
     )
     environment.globals.update(
-        address=address, ran_for=wording.ran_for, style_path=STYLE_PATH, refresh_s=REFRESH_S
+        address=address,
+        ran_for=wording.ran_for,
+        style_path=STYLE_PATH,
+        refresh_s=REFRESH_S,
+        resume=wording.RESUME,
     )
     return environment

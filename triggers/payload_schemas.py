@@ -239,8 +239,8 @@ PAYLOADS: Mapping[Source, Payload] = {
         _model(ScheduleBody, {"name": "nightly", "slot": "2026-11-21T03:00:00Z"}),
     ),
     Source.PERSON: Payload(
-        "Somebody asks for a retraining",
-        f"{_TOKEN} The same id sent twice counts once.",
+        "Somebody asks for a retraining, a pause, or its end",
+        f"{_TOKEN} While it is paused events are taken and decided, and runs wait. The same id sent twice counts once.",
         "bearer",
         _model(PersonBody, {"reason": "The new sensor was calibrated.", "who": "ada", "id": "6b1f4f0e"}),
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from triggers.events import IS_DRIFT, RELEASE, WEIGHED, Facts, Kind
 
@@ -101,6 +102,8 @@ RULES: tuple[Rule, ...] = (
         needs_new_data=True,
     ),
     Rule(Kind.PERSON, Action.RETRAIN, "somebody asked for it"),
+    Rule(Kind.PAUSE, Action.RECORD, "no run starts until somebody resumes"),
+    Rule(Kind.RESUME, Action.RECORD, "what waits is judged again and may start"),
     Rule(Kind.OUTLIERS, Action.RECORD, _ONLY_RECORDED),
     Rule(Kind.ADVERSARIAL, Action.RECORD, "what somebody made to move the model must not move it"),
     Rule(Kind.ALERT, Action.RECORD, _ONLY_RECORDED),
@@ -132,6 +135,7 @@ class Situation:
         last_promotion: when a release was promoted last.
         waiting: the run that waits in the lane of the event's rule.
         active: the run that is being launched or is at work, in any lane.
+        paused: by whom, since when and why nothing starts, in a sentence; empty where it is not so.
     """
 
     now: float
@@ -141,6 +145,7 @@ class Situation:
     last_promotion: float | None = None
     waiting: str = ""
     active: str = ""
+    paused: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,8 @@ def decide(kind: Kind, facts: Facts, situation: Situation, rules: Mapping[Kind, 
     due, because = _due(rule, situation)
     outcome = Outcome.JOINS if situation.waiting else Outcome.STARTS
     note = _sentence(rule.why, because)
-    return Decision(rule.action, outcome, due, _sentence(note, busy(situation.active)), note)
+    reason = _sentence(note, busy(situation.active), situation.paused)
+    return Decision(rule.action, outcome, due, reason, note)
 
 
 def _sentence(*parts: str) -> str:
@@ -231,3 +237,8 @@ def span_text(seconds: float) -> str:
         if seconds >= 2 * length or (seconds >= length and unit != "days"):
             return f"{seconds / length:g} {unit}"
     return f"{seconds:g} s"
+
+
+def moment_text(moment: float) -> str:
+    """A moment (seconds since 1970) in UTC, to the second."""
+    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"

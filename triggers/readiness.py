@@ -5,10 +5,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from triggers.events import RELEASE, Facts, Kind
-from triggers.policy import BY_KIND, VERDICTS, Action, Rule
+from triggers.policy import BY_KIND, VERDICTS, Action, Rule, moment_text
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def _brings_data_at(holding: Iterable[Reason], rules: Mapping[Kind, Rule]) -> fl
 def _waits_for(wait: _Wait) -> str:
     if wait.until is None:
         return "it waits for data that no run has tried yet"
-    return f"{wait.rule.why}, for which nothing starts before {_moment_text(wait.until)}"
+    return f"{wait.rule.why}, for which nothing starts before {moment_text(wait.until)}"
 
 
 def _lapsed(reason: Reason, champion: str) -> str:
@@ -111,7 +110,3 @@ def _lapsed(reason: Reason, champion: str) -> str:
     if accused and champion and accused != champion:
         return f"{accused} no longer serves"
     return "the newest verdict is that nothing drifts any more" if reason.verdict is False else ""
-
-
-def _moment_text(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"

@@ -118,7 +118,8 @@ class Depth:
     """How much waits: events that are not decided, runs that wait, and when the oldest of each came (None: there is none).
 
     `at_work` counts the runs at work, of which there is one at most; `at_work_since` is when it started (None: none has), and
-    `promoted_last` when a run promoted a release last (None: none has). All moments are by the wall clock.
+    `promoted_last` when a run promoted a release last (None: none has). All moments are by the wall clock. `paused` says whether
+    somebody has asked that no run starts.
     """
 
     undecided: int
@@ -128,3 +129,4 @@ class Depth:
     at_work: int
     at_work_since: float | None = None
     promoted_last: float | None = None
+    paused: bool = False

@@ -41,6 +41,11 @@ class Standing:
         held = questions.at_work(self.connection)
         return held.run.id if held else ""
 
+    @cached_property
+    def paused(self) -> str:
+        pause = questions.pause(self.connection)
+        return pause.sentence if pause else ""
+
     def last_start(self, kind: Kind) -> float | None:
         if kind not in self._starts:
             self._starts[kind] = questions.last_start(self.connection, kind, self.now)
@@ -62,6 +67,7 @@ def situation_of(standing: Standing, stored: StoredEvent, rule: Rule, waiting: S
         last_promotion=standing.last_promotion,
         waiting=waiting.id if waiting else "",
         active=standing.active,
+        paused=standing.paused,
     )
 
 

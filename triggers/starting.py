@@ -37,28 +37,34 @@ def start_next(parts: Parts) -> bool:
     """Claim the earliest due run that has a reason, and drop those that have none. Whether one was claimed. Raises StoreFailed."""
     now = parts.clock.now()
     with parts.store.reading() as connection:
-        held, candidates = questions.at_work(connection), questions.due(connection, now)
-    if held is not None:
-        _say_what_is_waited_for(parts, candidates, busy(held.run.id), now)
+        obstacle, candidates = _obstacle(connection), questions.due(connection, now)
+    if obstacle:
+        _say_what_is_waited_for(parts, candidates, obstacle, now)
         return False
     if not candidates:
         return False
     champion, told = parts.champion(), _ask(parts, {run.action for run in candidates})
     with parts.store.turn() as connection:
-        if questions.at_work(connection):
+        if _obstacle(connection):
             return False
         stands = _Now(now, champion_of(connection, champion), questions.last_promotion(connection, now))
         due = [run for run in questions.due(connection, now) if run.action in told]
         return any(_starts(parts, connection, run, stands, told[run.action]) for run in due)
 
 
-def _say_what_is_waited_for(parts: Parts, candidates: Iterable[StoredRun], note: str, now: float) -> None:
-    """Runs that are due wait for the one at work; what they waited for before is over."""
-    if all(run.note == note for run in candidates):
+def _obstacle(connection: Connection) -> str:
+    """What every run that is due waits for: that somebody resumes, or that the run at work is over. Empty where nothing is in the way."""
+    pause, held = questions.pause(connection), questions.at_work(connection)
+    return pause.sentence if pause else busy(held.run.id if held else "")
+
+
+def _say_what_is_waited_for(parts: Parts, candidates: Iterable[StoredRun], obstacle: str, now: float) -> None:
+    """Runs that are due say what is in their way; what they waited for before is over."""
+    if all(run.note == obstacle for run in candidates):
         return
     with parts.store.turn() as connection:
-        held = questions.at_work(connection)
-        for run in questions.due(connection, now) if held else ():
+        note = _obstacle(connection)
+        for run in questions.due(connection, now) if note else ():
             changes.run_noted(connection, run, note)
 
 

@@ -11,10 +11,11 @@ from pedalflow.tables import table
 from pedalflow.workspace import Workspace
 from triggers.answers import event_answer, run_answer, status_answer
 from triggers.overview import Champion, Overview, overview, pointed_since
+from triggers.pause import Pause
 from triggers.private_files import running_service
 from triggers.records import OVER, StoredEvent, StoredRun
 from triggers.store.store import Store
-from triggers.wording import event_badge, figure, lasted, moment, ran_for, reasons, run_badge
+from triggers.wording import RESUME, event_badge, figure, lasted, moment, ran_for, reasons, run_badge
 
 EVENT_HEADERS = ("event", "received", "kind", "decision", "run", "reason")
 RUN_HEADERS = ("run", "started", "took", "outcome", "release", "why")
@@ -82,6 +83,7 @@ def as_text(status: Status) -> str:
     lines = [
         f"Triggers:   {status.address or 'the service does not run; `pedalflow triggers serve` starts it'}",
         f"Serves:     {_champion_text(seen.champion, status.now)}",
+        *([f"Paused:     {_pause_text(seen.pause)}"] if seen.pause else []),
         *(f"At work:    {_at_work(run, status)}" for run in seen.at_work),
         *(f"Waits:      {_waits(run, status)}" for run in seen.waiting),
     ]
@@ -103,6 +105,11 @@ def _champion_text(champion: Champion, now: float) -> str:
     wape = "" if champion.wape is None else f", WAPE {100 * champion.wape:.0f} %"
     rows = "" if champion.rows is None else f" over the last {champion.rows} labelled rows"
     return f"{champion.release}{since}; RMSE {figure(champion.rmse)}{wape}{rows}"
+
+
+def _pause_text(pause: Pause) -> str:
+    since = "" if pause.since is None else f" since {moment(pause.since)}"
+    return f"by {pause.who}{since}: {pause.reason} (no run starts before `{RESUME}`)"
 
 
 def _at_work(run: StoredRun, status: Status) -> str:

@@ -1,4 +1,4 @@
-"""What `pedalflow triggers` does: serves, sends a person's wish, or shows the policy."""
+"""What `pedalflow triggers` does: serves, sends a person's wishes, or shows the policy."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def _fire(arguments: argparse.Namespace) -> int:
     return fire(arguments)
 
 
+def _pause_or_resume(arguments: argparse.Namespace) -> int:
+    from triggers.fire_command import pause_or_resume
+
+    return pause_or_resume(arguments)
+
+
 def _policy(arguments: argparse.Namespace) -> int:
     from triggers.policy_table import as_json, as_text
     from triggers.settings import effective_rules, read_settings
@@ -43,6 +49,8 @@ def _policy(arguments: argparse.Namespace) -> int:
 ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,
     "fire": _fire,
+    "pause": _pause_or_resume,
+    "resume": _pause_or_resume,
     "policy": _policy,
 }
 

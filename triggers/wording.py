@@ -10,6 +10,8 @@ from triggers.launchers import launcher
 from triggers.policy import Outcome
 from triggers.records import OVER, Phase, StoredEvent, StoredRun
 
+RESUME = "pedalflow triggers resume --reason …"  # how what is paused goes on
+
 
 @dataclass(frozen=True)
 class Badge:

@@ -27,17 +27,22 @@ def triggers(parser: argparse.ArgumentParser) -> None:
     fire = actions.add_parser(
         "fire", help="ask the running service for a retraining, and show what it decides", allow_abbrev=False
     )
-    fire.add_argument("--reason", type=reason, required=True, metavar="TEXT", help="why, in a sentence")
+    pause = actions.add_parser(
+        "pause",
+        help="let no run start until somebody resumes",
+        description="Lets no run start until `pedalflow triggers resume`: events are still taken and decided, runs wait, "
+        "and a run at work goes on to its end.",
+        allow_abbrev=False,
+    )
+    resume = actions.add_parser(
+        "resume",
+        help="let runs start again",
+        description="Ends a pause: runs that wait are judged again, and those whose reasons still hold start.",
+        allow_abbrev=False,
+    )
+    for action in (fire, pause, resume):
+        _add_wish(action)
     fire.add_argument("--wait", action="store_true", help="wait until the run is over, and show how it goes")
-    fire.add_argument(
-        "--address", metavar="URL", help="a service elsewhere (default: the one that runs in the workspace)"
-    )
-    fire.add_argument(
-        "--token-file",
-        type=folder,
-        metavar="FILE",
-        help="file with the token of people (default: the workspace's)",
-    )
     policy = actions.add_parser(
         "policy", help="print the policy with the numbers that are in force", allow_abbrev=False
     )
@@ -48,8 +53,22 @@ def triggers(parser: argparse.ArgumentParser) -> None:
             metavar="FILE",
             help="YAML file with settings, below the environment's",
         )
-    for action in (serve, fire, policy):
+    for action in (serve, fire, pause, resume, policy):
         add_common(action)
+
+
+def _add_wish(parser: argparse.ArgumentParser) -> None:
+    """The options of what a person asks of a running service."""
+    parser.add_argument("--reason", type=reason, required=True, metavar="TEXT", help="why, in a sentence")
+    parser.add_argument(
+        "--address", metavar="URL", help="a service elsewhere (default: the one that runs in the workspace)"
+    )
+    parser.add_argument(
+        "--token-file",
+        type=folder,
+        metavar="FILE",
+        help="file with the token of people (default: the workspace's)",
+    )
 
 
 def trace(parser: argparse.ArgumentParser) -> None:

@@ -205,11 +205,11 @@ COMMANDS = (
         name="triggers",
         runtime=TRIGGERS,
         module="triggers.triggers_command",
-        summary="run the service that every reason to retrain enters by, ask it for a retraining, or show its policy",
+        summary="run the service that every reason to retrain enters by, ask it for a retraining, pause it, or show its policy",
         description=(
             "Code changes, data commits, uploads, drift, schedules and people become events, which one table turns into runs of the "
-            "deployed pipeline, one at a time. `serve` runs the service with its page, `fire` sends a person's wish to it, `policy` "
-            "prints the table."
+            "deployed pipeline, one at a time. `serve` runs the service with its page, `fire` sends a person's wish to it, `pause` "
+            "lets no run start until `resume`, `policy` prints the table."
         ),
         example="pedalflow triggers serve",
     ),

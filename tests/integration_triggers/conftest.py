@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite("tests.unit.triggers.test_engine", "tests.unit.triggers.test_situation")
-pytest.register_assert_rewrite("tests.unit.triggers.test_store", "tests.samples.postgresql")
+pytest.register_assert_rewrite("tests.unit.triggers.test_store", "tests.unit.triggers.test_pause")
+pytest.register_assert_rewrite("tests.samples.postgresql")
 
 from tests.samples.postgresql import PostgreSQL, running_postgresql  # noqa: E402
 

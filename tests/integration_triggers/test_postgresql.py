@@ -13,6 +13,7 @@ from sqlalchemy import Connection, make_url, text
 from tests.samples.postgresql import PostgreSQL
 from tests.samples.triggers_engine import FileLauncher, Wall, event, make_engine
 from tests.unit.triggers.test_engine import *  # noqa: F403
+from tests.unit.triggers.test_pause import *  # noqa: F403
 from tests.unit.triggers.test_situation import *  # noqa: F403
 from tests.unit.triggers.test_store import *  # noqa: F403
 from triggers.errors import StoreFailed

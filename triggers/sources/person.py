@@ -1,16 +1,20 @@
-"""Somebody asks for a retraining, by `pedalflow triggers fire` or by a request of their own."""
+"""Somebody asks for a retraining, or that none starts for a while, by `pedalflow triggers …` or by a request of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from triggers.errors import Refused
-from triggers.events import Event, Kind, Source
+from triggers.events import REASON, WHO, Event, Kind, Source
 from triggers.sources.models import read_model
 from triggers.sources.reading import TIME, in_time, moment_of
 from triggers.sources.source_settings import SourceSettings
+
+Wish = Literal["retrain", "pause", "resume"]
+KINDS: Mapping[Wish, Kind] = {"retrain": Kind.PERSON, "pause": Kind.PAUSE, "resume": Kind.RESUME}
 
 
 class PersonBody(BaseModel):
@@ -33,6 +37,11 @@ class PersonBody(BaseModel):
     who: str = Field(
         default="somebody", min_length=1, max_length=100, description="Who asks.", examples=["ada"]
     )
+    wish: Wish = Field(
+        default="retrain",
+        description="What is asked for: a run, that none starts from now on, or that what waits may start again.",
+        examples=["retrain"],
+    )
     data_time: str | float | None = Field(
         default=None,
         description="The newest moment of data that the wish is about: RFC 3339, or seconds since 1970.",
@@ -54,11 +63,11 @@ def parse_person(headers: Mapping[str, str], body: bytes, settings: SourceSettin
         Event(
             source=Source.PERSON,
             delivery=content.id,
-            kind=Kind.PERSON,
+            kind=KINDS[content.wish],
             subject=content.who,
             summary=f"{content.who}: {content.reason}",
             data_time=_data_time(content.data_time),
-            facts={"reason": content.reason, "who": content.who},
+            facts={REASON: content.reason, WHO: content.who},
         ),
     )
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
-from triggers.events import Kind
+from triggers.events import REASON, WHO, Kind
 from triggers.launchers.launcher import PROMOTED
+from triggers.pause import Pause
 from triggers.policy import VERDICTS, Action, Lane
 from triggers.records import Phase, StoredEvent, StoredRun
 from triggers.store.reading import AT_WORK_NOW, UNDECIDED, WAITS, all_events, all_runs
-from triggers.store.rows import release_of, stored_event, stored_run
+from triggers.store.rows import clean, release_of, stored_event, stored_run
 from triggers.store.schema import events, runs
 
 CAME_TO_NOTHING = (Phase.FAILED.value, Phase.CANCELED.value)
@@ -108,6 +109,21 @@ def at_work(connection: Connection) -> Held | None:
     """The run that is being launched or is at work; there is one at most."""
     row = connection.execute(select(runs).where(AT_WORK_NOW)).one_or_none()
     return None if row is None else Held(stored_run(row), row.claimed_by, row.claim_until, row.misses)
+
+
+def pause(connection: Connection) -> Pause | None:
+    """The newest wish to pause, where nobody has wished to resume since; both count as soon as they are committed."""
+    of_kind = events.c.kind
+    newest = select(func.max(events.c.number))
+    resumed = func.coalesce(newest.where(of_kind == Kind.RESUME.value).scalar_subquery(), 0)
+    query = select(events).where(of_kind == Kind.PAUSE.value, events.c.number > resumed)
+    found = all_events(connection, query.order_by(events.c.number.desc()).limit(1))
+    return _pause_of(found[0]) if found else None
+
+
+def _pause_of(stored: StoredEvent) -> Pause:
+    said = stored.event.facts
+    return Pause(stored.id, clean(str(said.get(WHO))), clean(str(said.get(REASON))), stored.now)
 
 
 def last_start(connection: Connection, kind: Kind, now: float) -> float | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from sqlalchemy import Connection, insert, select
 
 from triggers.errors import StoreFailed
 from triggers.events import Event, Kind
+from triggers.pause import Pause
 from triggers.records import Accepted, Depth, StoredEvent, StoredRun
-from triggers.store import accepting, reading
+from triggers.store import accepting, questions, reading
 from triggers.store.database import BUSY_S, Database
 from triggers.store.group_commit import GroupCommit
 from triggers.store.schema import BOUND_NAME, about
@@ -104,9 +106,15 @@ class Store:
             return reading.events_about(connection, request_id, release, limit)
 
     def depth(self) -> Depth:
-        """How much waits."""
+        """How much waits, and whether somebody has paused the starting of runs."""
         with self.reading() as connection:
-            return reading.depth(connection)
+            paused = questions.pause(connection) is not None
+            return replace(reading.depth(connection), paused=paused)
+
+    def pause(self) -> Pause | None:
+        """Why no run starts, where somebody has asked for that."""
+        with self.reading() as connection:
+            return questions.pause(connection)
 
     def drift_series(self, limit: int) -> list[StoredEvent]:
         """The newest verdicts of the drift detectors, the oldest first."""

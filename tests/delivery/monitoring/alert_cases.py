@@ -331,6 +331,12 @@ CASES = (
         silent={'pedalflow_triggers_queue_oldest_seconds{queue="runs"}': "1100000x60"},
     ),
     Case(
+        "PedalflowRetrainingPaused",
+        "25h",
+        fires={"pedalflow_triggers_paused": "0x5 1x1500"},
+        silent={"pedalflow_triggers_paused": "1x1200 0x5 1x300"},
+    ),
+    Case(
         "PedalflowRunTakesLong",
         "20m",
         fires={"pedalflow_triggers_run_at_work_seconds": "24000+60x60"},

@@ -436,6 +436,24 @@ def test_the_state_of_things_is_told(told: Client, story: Names) -> None:
     )
     assert [run["id"] for run in status["waiting"]] == [story.waiting]
     assert status["undecided_events"] == 1 and status["at_work"] == []
+    assert status["paused"] is None
+
+
+def test_a_person_pauses_and_resumes_and_the_state_of_things_says_so(told: Client) -> None:
+    wish = {**WISH, "wish": "pause", "reason": "the cluster is upgraded"}
+    paused = told.post(Source.PERSON, wish)
+    (taken,) = paused.json()["events"]
+    assert (paused.status_code, told.get(f"/api/events/{taken['id']}").json()["kind"]) == (202, "pause")
+    assert told.get("/api/status").json()["paused"] == {
+        "event": taken["id"],
+        "who": "ada",
+        "reason": "the cluster is upgraded",
+        "since": None,
+    }
+    assert [event["id"] for event in told.get("/api/events?kind=pause").json()["events"]] == [taken["id"]]
+    assert told.post(Source.PERSON, {**wish, "wish": "resume", "id": "w2"}).status_code == 202
+    assert told.get("/api/status").json()["paused"] is None
+    assert told.woken == 2
 
 
 def test_events_and_runs_are_told_page_by_page(told: Client) -> None:

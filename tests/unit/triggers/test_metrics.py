@@ -17,7 +17,7 @@ from triggers.records import Depth
 def everything() -> Metrics:
     """Metrics that have counted one of each."""
     metrics = Metrics()
-    metrics.watch(lambda: Depth(2, 90.0, 1, 70.0, 1, 60.0, 50.0), now=lambda: 100.0)
+    metrics.watch(lambda: Depth(2, 90.0, 1, 70.0, 1, 60.0, 50.0, paused=True), now=lambda: 100.0)
     metrics.accepted(Source.S3, Kind.STORAGE, duplicate=True)
     metrics.took(Source.S3, 0.003)
     metrics.refused("s3", "BEARER")
@@ -61,6 +61,7 @@ def samples(metrics: Metrics) -> dict[str, float]:
         ("queue_oldest_seconds['runs']", 30),
         ("runs_at_work[]", 1),
         ("run_at_work_seconds[]", 40),
+        ("paused[]", 1),
         ("last_promotion_timestamp_seconds[]", 50),
         ("runs_total['rolled back']", 0),
         ("runs_total['failed']", 0),
@@ -81,6 +82,12 @@ def test_where_nothing_was_promoted_no_moment_is_made_up() -> None:
     metrics = Metrics()
     metrics.watch(lambda: Depth(0, None, 0, None, 0))
     assert not any("last_promotion" in name for name in samples(metrics))
+
+
+def test_where_nobody_has_paused_it_it_is_not_paused() -> None:
+    metrics = Metrics()
+    metrics.watch(lambda: Depth(0, None, 0, None, 0))
+    assert samples(metrics)["pedalflow_triggers_paused[]"] == 0
 
 
 def test_a_database_that_is_down_leaves_the_other_figures() -> None:

@@ -17,6 +17,7 @@ from triggers.drift_chart import HIGHEST, drift_chart, markers, points, scored
 from triggers.events import Event, Kind, Source
 from triggers.overview import Champion, Overview
 from triggers.page import Asked, FirstPage, RunRow
+from triggers.pause import Pause
 from triggers.policy import Action, Lane, Outcome
 from triggers.records import Depth, Phase, StoredEvent, StoredRun
 from triggers.tracing.graph import Edge, Node, Thing, Tie, Trace
@@ -116,6 +117,7 @@ def shown(**changes: Any) -> FirstPage:
     return replace(filled, **changes)
 
 
+PAUSED = replace(shown().overview, pause=Pause("e-0009", "ada", f"the cluster is upgraded {EVIL}", DATA))
 EMPTY = shown(
     overview=Overview(Champion(""), (), (), Depth(0, None, 0, None, 0)),
     chart=drift_chart((), ()),
@@ -154,6 +156,7 @@ class Document(HTMLParser):
 
 PAGES = {
     "first": page.first_page(shown(), Asked()),
+    "paused": page.first_page(shown(overview=PAUSED), Asked()),
     "empty": page.first_page(EMPTY, Asked(Kind.DRIFT, 5, 6, True)),
     "event": page.event_page(SERIES[2], TRACE),
     "event without trace": page.event_page(SERIES[0], None),
@@ -179,6 +182,15 @@ def test_the_first_page_says_who_serves_how_well_and_what_waits_for_what() -> No
     assert "✓ promoted the canary was better" in text
     assert "▶ asked for a run the labels no longer follow" in text
     assert "recorded the detector looked and found no drift" in text
+
+
+def test_a_pause_stands_first_with_who_since_when_why_and_how_it_goes_on() -> None:
+    text = " ".join(re.sub(r"<[^>]+>", "", PAGES["paused"]).split())
+    assert "Paused by ada since 2012-01-01 00:00: the cluster is upgraded" in text
+    assert "no run starts before pedalflow triggers resume --reason …." in text
+    assert {"href": "/events/e-0009"} in Document(PAGES["paused"]).all("a")
+    assert text.index("Paused by ada") < text.index("Rolling error")
+    assert "Paused" not in PAGES["first"]
 
 
 def test_an_empty_page_says_so_in_words() -> None:

@@ -25,7 +25,15 @@ NOW = 1_350_000_000.0
 QUIET = Situation(NOW)
 DRIFTS: Facts = {IS_DRIFT: True, RELEASE: "r-1"}
 CALM: Facts = {IS_DRIFT: False, RELEASE: "r-1"}
-RECORDED = (Kind.OUTLIERS, Kind.ADVERSARIAL, Kind.ALERT, Kind.RUN_COMPLETION, Kind.OTHER)
+RECORDED = (
+    Kind.PAUSE,
+    Kind.RESUME,
+    Kind.OUTLIERS,
+    Kind.ADVERSARIAL,
+    Kind.ALERT,
+    Kind.RUN_COMPLETION,
+    Kind.OTHER,
+)
 ACTING = tuple(kind for kind in Kind if kind not in RECORDED)
 AGREED = replace(QUIET, verdicts=(True, True))
 SERVES = replace(AGREED, champion="r-1")
@@ -76,6 +84,14 @@ def test_an_event_says_that_it_waits_for_the_run_at_work(kind: Kind) -> None:
     decision = decide(kind, DRIFTS, replace(SERVES, active="q-7"))
     assert decision.outcome is Outcome.STARTS
     assert "q-7 is at work" in decision.reason
+
+
+@pytest.mark.parametrize("kind", ACTING)
+def test_an_event_says_that_it_is_paused_and_its_run_is_told_so_only_while_it_is(kind: Kind) -> None:
+    decision = decide(kind, DRIFTS, replace(SERVES, paused="paused by ada: the cluster is upgraded"))
+    assert decision.outcome is Outcome.STARTS
+    assert decision.reason.endswith("; paused by ada: the cluster is upgraded")
+    assert "paused" not in decision.note
 
 
 @pytest.mark.parametrize(

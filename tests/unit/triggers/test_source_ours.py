@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,6 +36,22 @@ def test_a_person_is_known_by_the_id_of_the_wish():
     assert event.data_time == 1328054400
 
 
+@pytest.mark.parametrize(
+    ("wish", "kind"),
+    [(..., Kind.PERSON), ("retrain", Kind.PERSON), ("pause", Kind.PAUSE), ("resume", Kind.RESUME)],
+)
+def test_a_person_may_wish_for_a_run_for_a_pause_and_for_its_end(wish: Any, kind: Kind):
+    recorded = delivery("person/wish")
+    event = (
+        replace(recorded, content={**recorded.content, "wish": "retrain"})
+        .with_content({"wish": wish})
+        .event()
+    )
+
+    assert event.kind is kind
+    assert event.facts == {"reason": "The humidity sensor was calibrated.", "who": "ada"}
+
+
 def test_a_person_need_not_say_who_or_until_when():
     event = delivery("person/wish").with_content({"who": ..., "data_time": ...}).event()
 
@@ -64,6 +81,9 @@ def test_a_field_that_nobody_knows_is_tolerated():
         ("person/wish", {"reason": "x" * 501}, "reason: String should have at most 500"),
         ("person/wish", {"id": ...}, "id: Field required"),
         ("person/wish", {"who": "x" * 101}, "who: String should have at most 100"),
+        ("person/wish", {"wish": "stop"}, "wish: Input should be 'retrain', 'pause' or 'resume'"),
+        ("person/wish", {"wish": None}, "wish: Input should be 'retrain'"),
+        ("person/wish", {"wish": ["pause"]}, "wish: Input should be 'retrain'"),
         ("person/wish", {"data_time": "2012"}, "data_time must be a moment"),
         ("person/wish", {"data_time": -1}, "data_time must be in seconds since 1970"),
         ("person/wish", {"data_time": 1e300}, "data_time must be in seconds since 1970"),

@@ -12,10 +12,14 @@ import pytest
 from pedalflow.command.outermost import outermost
 from pedalflow.lock import exclusive
 from pedalflow.workspace import Workspace
+from tests.samples.triggers_engine import event
 from tests.samples.triggers_story import NOT_ENOUGH, RECEIVED, SECOND, Names, write_story
 from triggers import status_command
+from triggers.events import Kind
+from triggers.policy import Action, Decision, Outcome
 from triggers.private_files import SERVING_LOCK
 from triggers.status import Status, address_of_service, as_json, as_text, read_status
+from triggers.store import changes
 from triggers.store.store import Store
 
 
@@ -92,6 +96,25 @@ def test_the_last_events_have_their_decision_and_the_last_runs_their_outcome(
 def test_an_event_that_is_not_decided_is_counted(status: Status) -> None:
     assert as_json(status)["undecided_events"] == 1
     assert "Undecided:  1" in as_text(status)
+
+
+def test_a_pause_says_who_paused_it_and_how_it_goes_on(workspace: Workspace, status: Status) -> None:
+    assert as_json(status)["paused"] is None and "Paused" not in as_text(status)
+    with closing(Store(f"sqlite:///{workspace.triggers_database}")) as store:
+        (accepted,) = store.accept([event(Kind.PAUSE, who="ada", reason="the cluster is upgraded")])
+        number = store.events(1)[0].number
+        with store.turn() as connection:
+            decision = Decision(Action.RECORD, Outcome.RECORDED, RECEIVED, "because")
+            changes.event_decided(connection, number, decision, RECEIVED, None)
+        found = read_status(store, workspace, SECOND, RECEIVED + 60)
+    assert as_json(found)["paused"] == {
+        "event": accepted.id,
+        "who": "ada",
+        "reason": "the cluster is upgraded",
+        "since": "2026-01-01T00:00:00.000Z",
+    }
+    said = "Paused:     by ada since 2026-01-01 00:00: the cluster is upgraded (no run starts before `pedalflow triggers resume"
+    assert said in as_text(found)
 
 
 def test_the_service_is_named_while_it_runs_and_only_then(workspace: Workspace, names: Names) -> None:
