@@ -25,7 +25,7 @@ class Errors:
 
 
 def loop_table(record: LoopRecord, report: Path | None = None) -> str:
-    """Errors with the retraining and without, every run that started with its outcome, what was staged, and where the report is."""
+    """Errors with the retraining and without, every run with its outcome or what it waits for, what was staged, and where the report is."""
     started = [run for run in record.runs if run.started]
     shown = started if len(started) <= MOST_RUNS else [run for run in started if _counts(run)]
     left_out = [f"and {len(started) - len(shown)} more, which the report lists"] if shown != started else []
@@ -35,6 +35,7 @@ def loop_table(record: LoopRecord, report: Path | None = None) -> str:
         table([_run(record, run) for run in shown], HEADERS),
         *left_out,
         "",
+        *(_waiting(record, run) for run in record.runs if not (run.started or run.ended)),
         *(_fault(fault.name, fault.at, fault.caught_by, fault.caught) for fault in record.staged),
         f"Time:     {_duration(sum(phase.wall_s for phase in record.phases))}",
         f"Error:    {result(record)}",
@@ -126,11 +127,25 @@ def _counts(run: LoopRun) -> bool:
 
 
 def _run(record: LoopRecord, run: LoopRun) -> tuple[str, ...]:
-    kinds = {event.id: event.kind for event in record.events}
-    why = ", ".join(dict.fromkeys(kinds[event] for event in run.events if event in kinds))
     errors = ["" if error is None else f"{error:.1f}" for error in (run.candidate_rmse, run.champion_rmse)]
     staged = " (staged)" if run.staged else ""
-    return (run.id, run.started[:10], why + staged, run.outcome or "at work", *errors, run.release)
+    return (
+        run.id,
+        run.started[:10],
+        _asked_by(record, run) + staged,
+        run.outcome or "at work",
+        *errors,
+        run.release,
+    )
+
+
+def _waiting(record: LoopRecord, run: LoopRun) -> str:
+    return f"Waits:    {run.id}, asked for by {_asked_by(record, run)}: {run.note}"
+
+
+def _asked_by(record: LoopRecord, run: LoopRun) -> str:
+    kinds = {event.id: event.kind for event in record.events}
+    return ", ".join(dict.fromkeys(kinds[event] for event in run.events if event in kinds))
 
 
 def _fault(name: str, at: str, by: str, caught: bool) -> str:

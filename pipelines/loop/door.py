@@ -1,4 +1,4 @@
-"""What comes from outside, as its real senders would say it: an upload to a bucket with its notification, and a push to the repository.
+"""What comes from outside, as its real senders would say it: an upload with its notification, a push to the repository, a person's wish.
 
 The payloads follow S3's event notifications and GitHub's webhook; the senders prove who they are with the service's own secrets.
 """
@@ -10,6 +10,7 @@ import hmac
 import json
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -20,6 +21,7 @@ from pedalflow.errors import RunFailed
 
 MARKER, HOURS_FILE = "_SUCCESS", "hours.csv"
 BRANCH, REPOSITORY_NAME = "refs/heads/main", "pedalflow/loop"
+WHO, PAUSE, RESUME = "the loop", "pause", "resume"
 TIMEOUT_S = 30.0
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -43,6 +45,7 @@ class Doors:
 
     s3: Source
     github: Source
+    person: Source
 
 
 def put_in_bucket(bucket: Path, folder: str, content: bytes) -> None:
@@ -103,6 +106,12 @@ def notify_push(source: Source, content: Mapping[str, Any], delivery: str) -> st
         "X-Hub-Signature-256": f"sha256={signature}",
     }
     return _delivered(source, body, headers)
+
+
+def wish(source: Source, what: str, reason: str) -> str:
+    """Ask, as a person does, that no run starts (`PAUSE`), or that what waits may start again (`RESUME`); the event's id."""
+    content = {"wish": what, "reason": reason, "who": WHO, "id": str(uuid.uuid4())}
+    return _delivered(source, json.dumps(content).encode(), {"Authorization": f"Bearer {source.secret}"})
 
 
 def _delivered(source: Source, body: bytes, headers: Mapping[str, str]) -> str:

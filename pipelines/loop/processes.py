@@ -74,8 +74,9 @@ def started(places: Places, story: Story) -> Iterator[Running]:
     """
     with ExitStack() as service, ExitStack() as servers:
         said = service.enter_context(_process(places, "triggers", _triggers(places, story)))
-        doors = Doors(s3=_source(said["sources"]["s3"]), github=_source(said["sources"]["github"]))
-        broker = _source(said["sources"]["cloudevents"])
+        sources = said["sources"]
+        doors = Doors(*(_source(sources[name]) for name in ("s3", "github", "person")))
+        broker = _source(sources["cloudevents"])
         up = servers.enter_context(_process(places, "serve", _serve(places, broker)))
         servers.callback(service.close)
         parts = {part["name"]: part["address"] for part in up["parts"]}

@@ -1,4 +1,4 @@
-"""Stages the faults of the story, and what else comes from outside: uploads, a push, a release that somebody rolls out by hand."""
+"""Stages the faults of the story, and what else comes from outside: uploads, a push, a release rolled out by hand, the pause at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pedalflow.command import runtimes
 from pedalflow.use_case import UseCase
 from pedalflow.workspace import Workspace
 from pipelines import provenance
-from pipelines.loop.door import Doors, notify_push, notify_upload, push, put_in_bucket
+from pipelines.loop.door import PAUSE, Doors, notify_push, notify_upload, push, put_in_bucket, wish
 from pipelines.loop.happenings import Happenings
 from pipelines.loop.hours import span_content, span_dates
 from pipelines.loop.journal import Journal, Staged
@@ -83,6 +83,7 @@ class Staging:
             Act.BAD_BATCH: self._bad_batch,
             Act.BAD_PARAMETERS: self._bad_parameters,
             Act.BAD_RELEASE: self._bad_release,
+            Act.PAUSE: self._pause,
         }[moment.act](moment, now)
 
     def look(self) -> list[str]:
@@ -124,6 +125,11 @@ class Staging:
     def _upload(self, moment: Moment, now: datetime) -> str:
         content = span_content(self._case, moment.span)
         self._notified(self._folder(moment), content, now)
+        self._done(moment)
+        return ""
+
+    def _pause(self, moment: Moment, now: datetime) -> str:
+        wish(self._doors.person, PAUSE, "a release could not be tried before the year is over")
         self._done(moment)
         return ""
 

@@ -20,6 +20,7 @@ class Act(str, Enum):
     BAD_BATCH = BAD_BATCH
     BAD_PARAMETERS = BAD_PARAMETERS
     BAD_RELEASE = BAD_RELEASE
+    PAUSE = "pause"  # from now on no run starts
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Story:
     Args:
         first_span: the first span that is replayed; all before it are trained on before anything serves.
         last_span: the last one.
+        pauses: the day from which on no run starts, because a release of its could not be tried before the year is over (None: never).
         staged: the faults that are staged, by act: the day, and how many days the month's own file is late for it.
         rollout_percent: the canary's share of the requests,
         bad_percent: and that of the staged one, which is smaller, because it is meant to do harm.
@@ -60,6 +62,7 @@ class Story:
 
     first_span: int
     last_span: int
+    pauses: date | None
     staged: Mapping[Act, date]
     rollout_percent: int
     bad_percent: int
@@ -85,6 +88,7 @@ _QUICK_POLICY = {**_POLICY, "concept-drift": {"cool_down_s": DAY_S, "quiet_s": 2
 FULL = Story(
     first_span=2,
     last_span=13,
+    pauses=date(2012, 12, 18),  # a training and a rollout take up to thirteen days
     staged={
         Act.BAD_BATCH: date(2012, 2, 1),
         Act.BAD_RELEASE: date(2012, 3, 5),
@@ -102,6 +106,7 @@ FULL = Story(
 QUICK = replace(
     FULL,
     last_span=3,
+    pauses=None,
     staged={
         Act.BAD_BATCH: date(2012, 2, 1),
         Act.BAD_RELEASE: date(2012, 2, 14),
@@ -115,7 +120,7 @@ REPAIRED_AFTER = timedelta(days=2)  # the right file of the month whose first on
 
 
 def moments(story: Story, span_dates: Mapping[int, tuple[date, date]]) -> tuple[Moment, ...]:
-    """The moments of a story in order: each month's file on the day after its last, and what is staged.
+    """The moments of a story in order: each month's file on the day after its last, what is staged, and the pause at the end.
 
     The file of the last month is left out: nothing is replayed after it. `span_dates` has the first and last day of each span.
     """
@@ -133,7 +138,8 @@ def moments(story: Story, span_dates: Mapping[int, tuple[date, date]]) -> tuple[
         for act, day in story.staged.items()
         if act is not Act.BAD_BATCH
     ]
-    return tuple(sorted([*uploads, *staged], key=lambda moment: moment.at))
+    pause = [] if story.pauses is None else [Moment(_midnight(story.pauses), Act.PAUSE)]
+    return tuple(sorted([*uploads, *staged, *pause], key=lambda moment: moment.at))
 
 
 def _midnight(day: date) -> datetime:

@@ -18,14 +18,19 @@ from typing import Any
 
 import pytest
 
+from bikeshare.use_case import USE_CASE
 from pedalflow.errors import RunFailed, ServingFailed
 from pedalflow.workspace import Workspace
 from pipelines.loop import processes
 from pipelines.loop.client import Answer, Client
-from pipelines.loop.door import Source, notify_push, notify_upload, push, put_in_bucket
+from pipelines.loop.door import PAUSE, Doors, Source, notify_push, notify_upload, push, put_in_bucket, wish
+from pipelines.loop.happenings import Happenings
+from pipelines.loop.hours import span_dates
+from pipelines.loop.journal import Journal
 from pipelines.loop.processes import Places, triggers_settings
-from pipelines.loop.service import canary_percent, labelled_rows
-from pipelines.loop.story import FULL
+from pipelines.loop.service import Service, canary_percent, labelled_rows
+from pipelines.loop.staging import Staging
+from pipelines.loop.story import FULL, Act, moments
 
 ANSWER = {"data": {"ndarray": [[42.5]]}, "meta": {"tags": {"release": "r-1"}}}
 
@@ -150,6 +155,33 @@ def test_a_push_is_signed_over_its_bytes_as_github_does(secret: Path) -> None:
     assert json.loads(body)["commits"][0]["modified"] == ["params.yaml"]
 
 
+def test_a_pause_is_asked_for_as_a_person_does_each_time_under_a_new_id(secret: Path) -> None:
+    with answering((202, {"events": [{"id": "e-3", "duplicate": False}]})) as server:
+        source = Source(f"{server.address}/events/person", secret)
+        assert wish(source, PAUSE, "the year ends") == wish(source, PAUSE, "the year ends") == "e-3"
+    (_, headers, first), (_, _, second) = server.seen
+    asked = json.loads(first)
+    assert headers["Authorization"] == "Bearer new-one"
+    assert (asked["wish"], asked["reason"]) == ("pause", "the year ends")
+    assert asked["id"] != json.loads(second)["id"]
+
+
+def test_the_pause_at_the_end_of_the_year_is_asked_for_once(tmp_path: Path, secret: Path) -> None:
+    (moment,) = [
+        moment for moment in moments(FULL, span_dates(USE_CASE, range(2, 14))) if moment.act is Act.PAUSE
+    ]
+    with answering((202, {"events": [{"id": "e-4", "duplicate": False}]})) as server:
+        person = Source(f"{server.address}/events/person", secret)
+        journal = Journal(tmp_path / "loop", quick=False)
+        happenings = Happenings(Service(server.address), journal, print)
+        places = Places(Workspace(tmp_path), tmp_path / "loop", tmp_path / "bucket", 0)
+        staging = Staging(places, USE_CASE, FULL, Doors(person, person, person), happenings, journal)
+        staging.act(moment, moment.at)
+    ((_, _, body),) = server.seen
+    assert json.loads(body)["wish"] == "pause"
+    assert moment.name in staging.began and not staging.busy
+
+
 def test_a_delivery_that_is_refused_is_an_error_in_the_services_own_words(secret: Path) -> None:
     refused = {"error": {"rule": "STALE", "message": "it is too old"}}
     with answering((400, refused)) as server, pytest.raises(RunFailed, match=r"\(400\).*it is too old"):
@@ -159,6 +191,12 @@ def test_a_delivery_that_is_refused_is_an_error_in_the_services_own_words(secret
 def test_labelled_rows_are_those_of_all_releases() -> None:
     with answering((200, {"releases": {"r-1": {"rows": 3}, "r-2": {"rows": 4}}})) as server:
         assert labelled_rows(server.address) == 7
+
+
+@pytest.mark.parametrize(("said", "paused"), [(None, False), ({"who": "ada"}, True)])
+def test_whether_it_is_paused_is_what_the_service_says(said: Any, paused: bool) -> None:
+    with answering((200, {"paused": said})) as server:
+        assert Service(server.address).paused() is paused
 
 
 @pytest.mark.parametrize(("text", "percent"), [('{"canary_percent": 20}', 20.0), ("{", 0.0), (None, 0.0)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
@@ -22,6 +22,12 @@ def test_each_month_is_uploaded_when_it_is_over_but_the_last_and_the_broken_one_
     uploads = [at for at, name in plan_of(FULL) if name.startswith("upload")]
     firsts = [f"{month:02d}-01" for month in range(3, 13)]
     assert uploads == [f"02-{1 + REPAIRED_AFTER.days:02d}", *firsts]
+
+
+def test_nothing_starts_any_more_when_too_few_days_are_left_to_try_a_release() -> None:
+    assert plan_of(FULL)[-1] == ("12-18", "pause") and not any(name == "pause" for _, name in plan_of(QUICK))
+    assert FULL.pauses is not None
+    assert (date(2012, 12, 31) - FULL.pauses).days == FULL.training_days + FULL.rollout_days
 
 
 @pytest.mark.parametrize("story", [FULL, QUICK])

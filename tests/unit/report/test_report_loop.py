@@ -303,3 +303,11 @@ def test_the_terminal_tells_runs_faults_and_where_the_report_is() -> None:
     assert sum("caught by" in line for line in lines) == 3
     assert lines[-1] == "Report:   run/state/reports/report.html"
     assert len(lines) < 25
+
+
+def test_the_terminal_says_of_a_run_that_never_started_what_it_waits_for() -> None:
+    waits = [run for run in RECORD.runs if not (run.started or run.ended)]
+    assert waits
+    lines = [line for line in loop_table(RECORD).splitlines() if line.startswith("Waits:")]
+    assert [line.split()[1].rstrip(",") for line in lines] == [run.id for run in waits]
+    assert all(line.endswith(run.note) for line, run in zip(lines, waits))
