@@ -49,17 +49,17 @@ class DemandModel(tf.Module):
         return self.raw(**tf.io.parse_example(examples, specification))
 
 
-def export_saved_model(model: keras.Model, transform: tf.Module, folder: Path) -> None:
-    """Write the SavedModel with the signatures `serving_default` (examples) and `serving_raw` (raw features)."""
+def export_saved_model(
+    model: keras.Model, transform: tf.Module, folder: Path
+) -> tf.types.experimental.ConcreteFunction:
+    """Write the SavedModel with the signatures `serving_default` (examples) and `serving_raw` (raw features); returns the latter."""
     module = DemandModel(model, transform)
-    signatures = {
-        "serving_default": module.examples.get_concrete_function(
-            tf.TensorSpec([None], tf.string, name="examples")
-        ),
-        "serving_raw": module.raw.get_concrete_function(**{s.name: s for s in raw_signature()}),
-    }
+    examples = module.examples.get_concrete_function(tf.TensorSpec([None], tf.string, name="examples"))
+    raw = module.raw.get_concrete_function(**{s.name: s for s in raw_signature()})
+    signatures = {"serving_default": examples, "serving_raw": raw}
     tf.saved_model.save(module, str(folder), signatures=signatures)
     canonical_saved_model(folder)
+    return raw
 
 
 def raw_signature() -> list[tf.TensorSpec]:
@@ -67,20 +67,23 @@ def raw_signature() -> list[tf.TensorSpec]:
     return [tf.TensorSpec([None, 1], TF_TYPES[c.kind], name=c.name) for c in FEATURES]
 
 
-def export_onnx(saved_model: Path, path: Path) -> None:
-    """Write the raw-feature signature of an exported SavedModel as an ONNX graph.
+def export_onnx(raw: tf.types.experimental.ConcreteFunction, path: Path) -> None:
+    """Write the function behind the raw-feature signature as an ONNX graph.
 
     tf2onnx calls a graph converted that holds operations no runtime knows, so what came out is checked.
 
     Raises:
         ReleaseBroken: the converted graph has operations outside ONNX's own set.
     """
-    graph, inputs, outputs, renamed = tf_loader.from_saved_model(
-        str(saved_model), None, None, "serve", ["serving_raw"], return_tensors_to_rename=True
-    )
-    # The public `from_saved_model` of tf2onnx exists as a command only; this is what the command calls.
+    inputs = [tensor.name for tensor in raw.inputs[: len(raw.inputs) - len(raw.captured_inputs)]]
+    outputs = [tensor.name for tensor in raw.outputs]
+    # The public `from_function` of tf2onnx takes what a function has captured for inputs; this is what it calls.
     proto, _ = convert._convert_common(
-        graph, opset=ONNX_OPSET, input_names=inputs, output_names=outputs, tensors_to_rename=renamed
+        tf_loader.from_function(raw, inputs, outputs),
+        opset=ONNX_OPSET,
+        input_names=inputs,
+        output_names=outputs,
+        tensors_to_rename=convert.tensor_names_from_structed(raw, inputs, outputs),
     )
     foreign = sorted({node.op_type for node in proto.graph.node if node.domain not in ("", "ai.onnx")})
     if foreign:

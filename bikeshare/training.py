@@ -44,10 +44,10 @@ def run_fn(fn_args: FnArgs) -> None:
     )
 
     folder = Path(fn_args.serving_model_dir)
-    export_saved_model(model, transform, folder)
+    raw = export_saved_model(model, transform, folder)
     extra = folder / "assets.extra"
     extra.mkdir()
-    export_onnx(folder, extra / "model.onnx")
+    export_onnx(raw, extra / "model.onnx")
     check_parity(model, transform, extra / "model.onnx", read_rows(fn_args, fn_args.eval_files))
     _write_json(extra / "growth.json", growth)
 

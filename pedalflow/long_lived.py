@@ -1,10 +1,14 @@
-"""Keeps Python's garbage collector away from what lives as long as the process."""
+"""Keeps Python's garbage collector away from what lives as long as the process, and lets it look less often at the rest."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+OBJECTS_BETWEEN_COLLECTIONS = (
+    50_000  # TensorFlow's graphs are made of many; with Python's own 700 a training takes a second longer
+)
 
 
 @contextmanager
@@ -20,5 +24,6 @@ def long_lived() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         if was_enabled:
             gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ def main(argv: list[str]) -> int:
         print(as_json(record, intake if arguments.take_in else None), end="")
     else:
         _show([record], workspace)
+    gc.freeze()  # the process is about to end and its memory goes as a whole, so nothing need be collected first
     if record.outcome == REFUSED and not arguments.accept_refusal:
         raise GateRefused(refusal(record))
     return 0
