@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ModelBroken
+from .one_row import OneRow
 from .request import Columns
 
 _NO_REPORTS = "ORT_DISABLE_TELEMETRY"
@@ -33,11 +35,9 @@ class Model:
         self._inputs: tuple[tuple[str, Any], ...] = tuple(
             (entry.name, _DTYPES[entry.type]) for entry in inputs
         )
-        self._by_dtype = tuple(
-            (dtype, tuple(name for name, own in self._inputs if own == dtype))
-            for dtype in dict.fromkeys(dtype for _, dtype in self._inputs)
-        )
         self._outputs = [outputs[0].name]
+        self._for_one_row = _session(path, one_row_of=str(inputs[0].shape[0]))
+        self._of_thread = threading.local()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -54,30 +54,36 @@ class Model:
         Raises:
             ModelBroken: a prediction is not a finite number; JSON could not carry it, and nobody could use it.
         """
-        return self._run(
-            {name: columns[name].astype(dtype, copy=False).reshape(-1, 1) for name, dtype in self._inputs}
-        )
+        feeds = {name: columns[name].astype(dtype, copy=False).reshape(-1, 1) for name, dtype in self._inputs}
+        return _finite(self._session.run(self._outputs, feeds)[0])
 
     def predict_row(self, row: Mapping[str, float]) -> npt.NDArray[np.float64]:
-        """`predict` for a single row by field: one array for each type instead of one for each field. Raises ModelBroken."""
-        feeds: dict[str, npt.NDArray[Any]] = {}
-        for dtype, names in self._by_dtype:
-            values = np.array([row[name] for name in names], dtype)
-            feeds.update(zip(names, values.reshape(-1, 1, 1)))
-        return self._run(feeds)
+        """`predict` for a single row by field, without an array for each. Raises ModelBroken."""
+        return _finite(self._one_row().run(row))
 
-    def _run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
-        output: npt.NDArray[Any] = self._session.run(self._outputs, feeds)[0]
-        predictions = output.astype(np.float64).reshape(-1)
-        if not all(map(math.isfinite, predictions.tolist())):
-            row = int(np.flatnonzero(~np.isfinite(predictions))[0])
-            raise ModelBroken(
-                f"the model predicts {predictions[row]} for row {row}, which is no finite number; it needs training anew"
-            )
-        return predictions
+    def _one_row(self) -> OneRow:
+        """This thread's own."""
+        try:
+            own: OneRow = self._of_thread.one_row
+        except AttributeError:
+            own = OneRow(_runtime(), self._for_one_row, self._inputs, self.output)
+            self._of_thread.one_row = own
+        return own
 
 
-def _session(path: Path) -> Any:
+def _finite(output: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The predictions by row. Raises ModelBroken."""
+    predictions = output.astype(np.float64).reshape(-1)
+    if not all(map(math.isfinite, predictions.tolist())):
+        row = int(np.flatnonzero(~np.isfinite(predictions))[0])
+        raise ModelBroken(
+            f"the model predicts {predictions[row]} for row {row}, which is no finite number; it needs training anew"
+        )
+    return predictions
+
+
+def _session(path: Path, *, one_row_of: str = "") -> Any:
+    """A session; for the size that `one_row_of` names it may settle on one, and leave out what only asks for it."""
     onnxruntime = _runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = (
@@ -85,6 +91,8 @@ def _session(path: Path) -> Any:
     )
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if one_row_of:
+        options.add_free_dimension_override_by_name(one_row_of, 1)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no class of their own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,28 @@ def test_a_row_is_predicted_as_its_columns_are(release: Release) -> None:
         model.predict({name: values[at : at + 1] for name, values in columns.items()}).tolist()
         for at in range(50)
     ]
+
+
+def test_threads_do_not_get_into_each_others_rows(release: Release) -> None:
+    model = Model(release.folder / ONNX_MODEL)
+    columns = {name: values[:200] for name, values in sample_columns().items()}
+    rows = [{name: values[at].item() for name, values in columns.items()} for at in range(200)]
+    alone = [model.predict_row(row).tolist() for row in rows]
+
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda row: model.predict_row(row).tolist(), rows * 10))
+
+    assert len({value for (value,) in alone}) > 100
+    assert together == alone * 10
+
+
+def test_a_row_without_a_finite_prediction_is_an_error_too(release: Release) -> None:
+    model = Model(release.folder / ONNX_MODEL)
+    row = {name: values[0].item() for name, values in sample_columns().items()}
+
+    with pytest.raises(ModelBroken, match="predicts inf for row 0"):
+        model.predict_row({**row, "dteday": row["dteday"] + 100_000})
+    assert np.isfinite(model.predict_row(row))
 
 
 def test_a_prediction_that_is_no_number_is_an_error(release: Release) -> None:
