@@ -26,7 +26,7 @@ class Errors:
 
 def loop_table(record: LoopRecord, report: Path | None = None) -> str:
     """Errors with the retraining and without, every run with its outcome or what it waits for, what was staged, and where the report is."""
-    started = [run for run in record.runs if run.started]
+    started = sorted((run for run in record.runs if run.started), key=lambda run: run.started)
     shown = started if len(started) <= MOST_RUNS else [run for run in started if _counts(run)]
     left_out = [f"and {len(started) - len(shown)} more, which the report lists"] if shown != started else []
     lines = [
