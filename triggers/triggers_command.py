@@ -26,13 +26,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _fire(arguments: argparse.Namespace) -> int:
-    from triggers.fire_command import fire
+    from triggers.wish_command import fire
 
     return fire(arguments)
 
 
 def _pause_or_resume(arguments: argparse.Namespace) -> int:
-    from triggers.fire_command import pause_or_resume
+    from triggers.wish_command import pause_or_resume
 
     return pause_or_resume(arguments)
 
