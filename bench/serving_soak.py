@@ -157,7 +157,7 @@ def report(fuzzed: Seen, mixed: Seen) -> str:
     return "\n\n".join(
         [
             where_and_when("python -m bench serving_soak"),
-            f"{fuzzed.requests:,} malformed requests: {'no' if passed_fuzz(fuzzed) else 'SOME'} 5xx and broken connections.",
+            f"{fuzzed.requests:,} malformed requests: {'no' if passed_fuzz(fuzzed) else 'SOME'} 5xx or broken connections.",
             _answers(fuzzed),
             f"{mixed.requests:,} mixed requests (what 30 minutes at 10 a second bring), sent as fast as they go in {mixed.wall_s:.0f} s, "
             f"{1000 * mixed.cpu_s / mixed.requests:.2f} CPU ms each: {sum(_unexpected(mixed).values())} failed.",
