@@ -78,7 +78,9 @@ def _year(workspace: Workspace, arguments: Namespace, progress: Progress) -> int
         if records and records[-1].outcome == REFUSED:
             raise GateRefused(refusal(records[-1]))
     elif journal.at.over:
-        progress.say(f"The year is over in this workspace; to play it again, delete {journal.folder}")
+        progress.say(
+            f"The year is over in this workspace; to play it again, use another one, or delete {workspace.root}"
+        )
     else:
         progress.say(f"Going on after {journal.at.answered:,} hours")
     record = play_year(places_of(workspace, case, arguments.port), case, journal, arguments.speed, progress)

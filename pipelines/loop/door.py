@@ -21,7 +21,7 @@ from pedalflow.errors import RunFailed
 
 MARKER, HOURS_FILE = "_SUCCESS", "hours.csv"
 BRANCH, REPOSITORY_NAME = "refs/heads/main", "pedalflow/loop"
-WHO, PAUSE, RESUME = "the loop", "pause", "resume"
+WHO, PAUSE = "the loop", "pause"
 TIMEOUT_S = 30.0
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -108,9 +108,9 @@ def notify_push(source: Source, content: Mapping[str, Any], delivery: str) -> st
     return _delivered(source, body, headers)
 
 
-def wish(source: Source, what: str, reason: str) -> str:
-    """Ask, as a person does, that no run starts (`PAUSE`), or that what waits may start again (`RESUME`); the event's id."""
-    content = {"wish": what, "reason": reason, "who": WHO, "id": str(uuid.uuid4())}
+def pause(source: Source, reason: str) -> str:
+    """Ask, as a person does, that no run starts from now on; the event's id."""
+    content = {"wish": PAUSE, "reason": reason, "who": WHO, "id": str(uuid.uuid4())}
     return _delivered(source, json.dumps(content).encode(), {"Authorization": f"Bearer {source.secret}"})
 
 

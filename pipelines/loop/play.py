@@ -16,7 +16,6 @@ from pedalflow.use_case import UseCase
 from pedalflow.whole_files import write_whole
 from pedalflow.workspace import Workspace
 from pipelines.loop.client import Client
-from pipelines.loop.door import RESUME, wish
 from pipelines.loop.happenings import Happenings
 from pipelines.loop.hours import Hour, read_hours, span_content, span_dates
 from pipelines.loop.journal import Journal
@@ -89,8 +88,6 @@ def _replay(
             f"The page of the triggers is {running.triggers}/ and the model answers at {running.model}"
         )
         service = Service(running.triggers)
-        if not journal.at.answered and service.paused():  # by the end of an earlier year
-            wish(running.doors.person, RESUME, "the year begins anew")
         client, labels = (held.enter_context(closing(Client(running.model))) for _ in range(2))
         happenings = Happenings(service, journal, progress.say)
         happenings.catch_up(hours[max(0, journal.at.answered - 1)].at)

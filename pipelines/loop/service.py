@@ -43,10 +43,6 @@ class Service:
         run: Run = read_json(f"{self._address}/api/runs/{id}")
         return run
 
-    def paused(self) -> bool:
-        """Whether somebody has asked that no run starts."""
-        return read_json(f"{self._address}/api/status")["paused"] is not None
-
     def _newer(self, kind: str, than: int) -> list[Mapping[str, Any]]:
         return list(reversed([thing for thing in self._newest(kind, than) if thing["number"] > than]))
 

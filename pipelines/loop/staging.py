@@ -16,7 +16,7 @@ from pedalflow.command import runtimes
 from pedalflow.use_case import UseCase
 from pedalflow.workspace import Workspace
 from pipelines import provenance
-from pipelines.loop.door import PAUSE, Doors, notify_push, notify_upload, push, put_in_bucket, wish
+from pipelines.loop.door import Doors, notify_push, notify_upload, pause, push, put_in_bucket
 from pipelines.loop.happenings import Happenings
 from pipelines.loop.hours import span_content, span_dates
 from pipelines.loop.journal import Journal, Staged
@@ -129,7 +129,7 @@ class Staging:
         return ""
 
     def _pause(self, moment: Moment, now: datetime) -> str:
-        wish(self._doors.person, PAUSE, "a release could not be tried before the year is over")
+        pause(self._doors.person, "a release could not be tried before the year is over")
         self._done(moment)
         return ""
 

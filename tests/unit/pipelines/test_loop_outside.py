@@ -23,7 +23,7 @@ from pedalflow.errors import RunFailed, ServingFailed
 from pedalflow.workspace import Workspace
 from pipelines.loop import processes
 from pipelines.loop.client import Answer, Client
-from pipelines.loop.door import PAUSE, Doors, Source, notify_push, notify_upload, push, put_in_bucket, wish
+from pipelines.loop.door import Doors, Source, notify_push, notify_upload, pause, push, put_in_bucket
 from pipelines.loop.happenings import Happenings
 from pipelines.loop.hours import span_dates
 from pipelines.loop.journal import Journal
@@ -158,7 +158,7 @@ def test_a_push_is_signed_over_its_bytes_as_github_does(secret: Path) -> None:
 def test_a_pause_is_asked_for_as_a_person_does_each_time_under_a_new_id(secret: Path) -> None:
     with answering((202, {"events": [{"id": "e-3", "duplicate": False}]})) as server:
         source = Source(f"{server.address}/events/person", secret)
-        assert wish(source, PAUSE, "the year ends") == wish(source, PAUSE, "the year ends") == "e-3"
+        assert pause(source, "the year ends") == pause(source, "the year ends") == "e-3"
     (_, headers, first), (_, _, second) = server.seen
     asked = json.loads(first)
     assert headers["Authorization"] == "Bearer new-one"
@@ -191,12 +191,6 @@ def test_a_delivery_that_is_refused_is_an_error_in_the_services_own_words(secret
 def test_labelled_rows_are_those_of_all_releases() -> None:
     with answering((200, {"releases": {"r-1": {"rows": 3}, "r-2": {"rows": 4}}})) as server:
         assert labelled_rows(server.address) == 7
-
-
-@pytest.mark.parametrize(("said", "paused"), [(None, False), ({"who": "ada"}, True)])
-def test_whether_it_is_paused_is_what_the_service_says(said: Any, paused: bool) -> None:
-    with answering((200, {"paused": said})) as server:
-        assert Service(server.address).paused() is paused
 
 
 @pytest.mark.parametrize(("text", "percent"), [('{"canary_percent": 20}', 20.0), ("{", 0.0), (None, 0.0)])
