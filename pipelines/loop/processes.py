@@ -75,8 +75,10 @@ def started(places: Places, story: Story) -> Iterator[Running]:
     with ExitStack() as service, ExitStack() as servers:
         said = service.enter_context(_process(places, "triggers", _triggers(places, story)))
         sources = said["sources"]
-        doors = Doors(*(_source(sources[name]) for name in ("s3", "github", "person")))
-        broker = _source(sources["cloudevents"])
+        s3, github, person, broker = (
+            _source(sources[name]) for name in ("s3", "github", "person", "cloudevents")
+        )
+        doors = Doors(s3=s3, github=github, person=person)
         up = servers.enter_context(_process(places, "serve", _serve(places, broker)))
         servers.callback(service.close)
         parts = {part["name"]: part["address"] for part in up["parts"]}

@@ -12,7 +12,11 @@ pytest.register_assert_rewrite("tests.unit.triggers.test_engine", "tests.unit.tr
 pytest.register_assert_rewrite("tests.unit.triggers.test_store", "tests.unit.triggers.test_pause")
 pytest.register_assert_rewrite("tests.samples.postgresql")
 
+from tests.integration_triggers.door import Door, make_workspace, serving  # noqa: E402
 from tests.samples.postgresql import PostgreSQL, running_postgresql  # noqa: E402
+from tests.samples.triggers_fixtures import launcher, store, url, wall  # noqa: E402
+
+__all__ = ["launcher", "store", "url", "wall"]
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +27,14 @@ def postgresql() -> Iterator[PostgreSQL]:
         running_postgresql(Path(folder) / "data") as server,
     ):
         yield server
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return make_workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def door(workspace: Path) -> Iterator[Door]:
+    with serving(workspace) as opened:
+        yield opened

@@ -41,6 +41,21 @@ def make_workspace(folder: Path, answers: Mapping[str, Any] = ANSWERS) -> Path:
     return folder
 
 
+def command(
+    workspace: Path, *arguments: str, module: str = "triggers.triggers_command", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """`pedalflow triggers …`, or another command of this room, to its end; `variables` are the service's own."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return subprocess.run(
+        [sys.executable, "-m", module, "--workspace", str(workspace), *arguments],
+        cwd=ROOT,
+        env={**own, **{f"{PREFIX}{name}": value for name, value in variables.items()}},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+
+
 @dataclass
 class Door:
     """A service that runs: where it is, its process, and a client that comes from this machine."""

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +12,10 @@ import pytest
 from pedalflow.command import exits
 from tests.integration_triggers.door import (
     ANSWERS,
-    PREFIX,
     PROMOTED,
-    ROOT,
     TRAINED,
     Door,
+    command,
     make_workspace,
     serving,
     wait_for,
@@ -30,39 +25,15 @@ from tests.samples.pedalflow_stand_in import calls
 REASON = "the cluster is being upgraded"
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    return make_workspace(tmp_path / "workspace")
-
-
-@pytest.fixture
-def door(workspace: Path) -> Iterator[Door]:
-    with serving(workspace) as opened:
-        yield opened
-
-
 def wish(door: Door, wish: str, **more: str) -> str:
     """Wish by a request of one's own; returns the id of the event."""
     said = {"wish": wish, "reason": REASON, "who": "ada", "id": f"{wish}-{next(door.names)}", **more}
     return str(door.post("person", said).raise_for_status().json()["events"][0]["id"])
 
 
-def triggers(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`pedalflow triggers …` to its end."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return _run("triggers.triggers_command", workspace, own, *arguments)
-
-
 def status(workspace: Path) -> str:
     """What `pedalflow status` says of the triggers."""
-    return _run("triggers.status_command", workspace, dict(os.environ)).stdout
-
-
-def _run(
-    module: str, workspace: Path, variables: dict[str, str], *arguments: str
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, "--workspace", str(workspace), *arguments]
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=90)
+    return command(workspace, module="triggers.status_command").stdout
 
 
 def metric(door: Door) -> str:
@@ -131,21 +102,21 @@ def test_in_a_replay_it_is_paused_since_a_moment_of_the_data(workspace: Path) ->
 
 def test_the_commands_pause_and_resume_and_tell_what_is_decided(door: Door, tmp_path: Path) -> None:
     # when
-    paused = triggers(door.workspace, "--json", "pause", "--reason", REASON)
+    paused = command(door.workspace, "--json", "pause", "--reason", REASON)
     # then
     assert paused.returncode == 0, paused.stderr
     event = json.loads(paused.stdout)["event"]
     assert (event["kind"], event["reason"]) == ("pause", "no run starts until somebody resumes")
     assert f"Paused:     by {getpass.getuser()} since " in status(door.workspace)
     # when it is asked for a run meanwhile
-    fired = triggers(door.workspace, "fire", "--reason", "a test")
+    fired = command(door.workspace, "fire", "--reason", "a test")
     # then it is said why that waits
     assert f"paused by {getpass.getuser()} since" in fired.stdout and REASON in fired.stdout
     # when somebody resumes from elsewhere
     (tmp_path / "token").write_text(door.token("person"))
     there = ("--address", door.address, "--token-file", str(tmp_path / "token"))
     elsewhere = make_workspace(tmp_path / "elsewhere")
-    resumed = triggers(elsewhere, "resume", "--reason", "it is upgraded", *there)
+    resumed = command(elsewhere, "resume", "--reason", "it is upgraded", *there)
     # then
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stdout.endswith(": recorded only: what waits is judged again and may start\n")
@@ -156,7 +127,7 @@ def test_the_commands_pause_and_resume_and_tell_what_is_decided(door: Door, tmp_
 
 @pytest.mark.parametrize("action", ["pause", "resume"])
 def test_a_pause_and_its_end_need_a_reason(workspace: Path, action: str) -> None:
-    done = triggers(workspace, action)
+    done = command(workspace, action)
     assert done.returncode == exits.USAGE.code and "--reason" in done.stderr
 
 
@@ -164,5 +135,5 @@ def test_a_pause_and_its_end_need_a_reason(workspace: Path, action: str) -> None
 def test_without_a_service_nothing_is_paused_and_it_is_said_how_to_start_one(
     workspace: Path, action: str
 ) -> None:
-    done = triggers(workspace, action, "--reason", REASON)
+    done = command(workspace, action, "--reason", REASON)
     assert done.returncode == exits.SERVING_FAILED.code and "pedalflow triggers serve" in done.stderr

@@ -7,8 +7,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -23,11 +21,10 @@ from pedalflow.command import exits
 from pedalflow.workspace import Workspace
 from tests.integration_triggers.door import (
     ANSWERS,
-    PREFIX,
     PROMOTED,
-    ROOT,
     TRAINED,
     Door,
+    command,
     end,
     make_workspace,
     serving,
@@ -36,30 +33,6 @@ from tests.integration_triggers.door import (
 from triggers.store.store import Store
 
 WAITS = {"train": [{"json": TRAINED, "until": "go"}], "rollout": [{"json": PROMOTED}]}
-
-
-def command(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """`pedalflow triggers …` to its end."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return subprocess.run(
-        [sys.executable, "-m", "triggers.triggers_command", "--workspace", str(workspace), *arguments],
-        cwd=ROOT,
-        env={**own, **{f"{PREFIX}{name}": value for name, value in variables.items()}},
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    return make_workspace(tmp_path / "workspace")
-
-
-@pytest.fixture
-def door(workspace: Path) -> Iterator[Door]:
-    with serving(workspace) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

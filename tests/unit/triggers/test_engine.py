@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,28 +37,6 @@ from triggers.store import changes, questions
 from triggers.store.store import Store
 
 ENDED_WELL = Seen(State.SUCCEEDED, outcome=PROMOTED, release="r-new", facts={"rmse": 52.3})
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'triggers.sqlite'}"
-
-
-@pytest.fixture
-def wall() -> Wall:
-    return Wall()
-
-
-@pytest.fixture
-def store(url: str, wall: Wall) -> Iterator[Store]:
-    made = Store(url, wall=wall)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def launcher(tmp_path: Path) -> FileLauncher:
-    return FileLauncher(tmp_path)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ The tests of PostgreSQL run the same claims; they only give another `url`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,28 +23,6 @@ from triggers.store.store import Store
 REASON = "the cluster is being upgraded"
 SINCE = "2023-11-14 22:13:20 UTC"  # NOW
 PAUSED = f"paused by ada since {SINCE}: {REASON}"
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'triggers.sqlite'}"
-
-
-@pytest.fixture
-def wall() -> Wall:
-    return Wall()
-
-
-@pytest.fixture
-def store(url: str, wall: Wall) -> Iterator[Store]:
-    made = Store(url, wall=wall)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def launcher(tmp_path: Path) -> FileLauncher:
-    return FileLauncher(tmp_path)
 
 
 def pause(delivery: str = "", reason: str = REASON) -> Event:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -28,11 +27,6 @@ from triggers.store.schema import VERSION_NAME, about
 from triggers.store.store import Store
 
 STARTS = Decision(Action.RETRAIN, Outcome.STARTS, NOW, "because")
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'triggers.sqlite'}"
 
 
 @pytest.fixture
