@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pedalflow.errors import SettingsError
+from pedalflow.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,8 @@ def make_workspace(workspace: Workspace, template: Path) -> bool:
     """
     if workspace.params.exists():
         return False
-    draft = workspace.root / f".{workspace.params.name}.draft"
     try:
-        workspace.root.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(template.read_bytes())
-        draft.replace(workspace.params)
+        write_whole(workspace.params, template.read_bytes())
     except OSError as error:
         raise SettingsError(
             f"{workspace.root} cannot become a workspace: {error}; give another folder with --workspace"

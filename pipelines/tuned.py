@@ -9,6 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pedalflow.whole_files import drafted
+
 BEST = "best_hyperparameters.txt"
 
 
@@ -21,8 +23,6 @@ def keep_tuned(params: Path, tuned: Path) -> Mapping[str, Any]:
     content["model"].update(
         {name: value for name, value in values.items() if content["model"].get(name) != value}
     )
-    draft = params.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8") as stream:
+    with drafted(params) as draft, draft.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
-    draft.replace(params)
     return values

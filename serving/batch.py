@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pedalflow.errors import DataRefused, SettingsError
 from pedalflow.progress import Progress
-from serving.batch_files import PARQUET, Source, drafted, kind_of, opened, written
+from serving.batch_files import PARQUET, Source, kind_of, opened, output_draft, written
 from serving.errors import ModelFailed
 from serving.scoring.errors import BadRequest, ModelBroken, Rule
 from serving.scoring.request import DATE, INTEGER, Columns, Field, RequestSchema
@@ -91,7 +91,11 @@ def predict_file(
     with opened(wish.source, wish.batch_rows, skip_ragged=wish.skip_bad_rows) as source:
         check_columns(source, served.schema, wish)
         work = _Work(served, wish, source)
-        with drafted(wish.target) as draft, drafted(wish.refused) as refused_draft, ExitStack() as files:
+        with (
+            output_draft(wish.target) as draft,
+            output_draft(wish.refused) as refused_draft,
+            ExitStack() as files,
+        ):
             sink = files.enter_context(written(draft, kind_of(wish.target), work.schema))
             refused = _RefusedFile(refused_draft, source.schema.names, files)
             for batch in _in_steps(work, progress):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from pedalflow.errors import DataMissing, DataRefused, SettingsError
+from pedalflow.whole_files import drafted
 
 CSV, PARQUET = ".csv", ".parquet"
 _BLOCK_BYTES = 2**20  # of CSV that is parsed at a time; no line may be longer
@@ -168,21 +168,13 @@ def _refused_if_arrow_fails(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def drafted(path: Path) -> Iterator[Path]:
-    """A file beside `path` that takes its place when the block ends well, and is gone when it does not.
-
-    Raises SettingsError where it cannot be written.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")  # two runs do not share it
+def output_draft(path: Path) -> Iterator[Path]:
+    """A draft of the file that --output names. Raises SettingsError where it cannot be written."""
     try:
-        yield draft
-        if draft.exists():
-            draft.replace(path)
+        with drafted(path) as draft:
+            yield draft
     except OSError as error:
         raise SettingsError(f"{path} cannot be written ({error}); give another file with --output") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pedalflow.quiet import silence
 from pedalflow.tables import table
 from pedalflow.workspace import Workspace
 from serving.arrival_batch import as_batch, hours_between
-from serving.batch_files import CSV, drafted, kind_of, written
+from serving.batch_files import CSV, kind_of, output_draft, written
 from serving.collector import FOLDER
 from serving.pairs import Pairs, read_pairs
 from serving.scoring.request import DATE
@@ -140,7 +140,7 @@ def _kept_apart(
 
 
 def _write(batch: pa.RecordBatch, file: Path) -> None:
-    with drafted(file) as draft, written(draft, kind_of(file), batch.schema) as sink:
+    with output_draft(file) as draft, written(draft, kind_of(file), batch.schema) as sink:
         sink.write(batch)
 
 

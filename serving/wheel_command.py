@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from pedalflow.command import options
@@ -13,6 +12,7 @@ from pedalflow.command.outermost import outermost
 from pedalflow.errors import SettingsError
 from pedalflow.progress import Progress
 from pedalflow.quiet import silence
+from pedalflow.whole_files import write_whole
 from pedalflow.workspace import Workspace
 from serving.release_wheel import Wheel, build_wheel, check_name
 from serving.served import load_served
@@ -43,14 +43,9 @@ def main(argv: list[str]) -> int:
 def write_wheel(wheel: Wheel, folder: Path) -> Path:
     """The wheel as a file in `folder`, which is made where it is missing. Raises SettingsError where that cannot be."""
     path = folder.expanduser() / wheel.filename
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(wheel.content)
-        draft.replace(path)
+        write_whole(path, wheel.content)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise SettingsError(
             f"{path} cannot be written ({error}); give another folder with --output"
         ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pedalflow.errors import ServingFailed
-from pedalflow.whole_files import write_whole
+from pedalflow.whole_files import drafted, write_whole
 from pedalflow.workspace import Workspace
 from triggers.launchers.run_folder import is_locked
 
@@ -41,10 +41,9 @@ def _make_token(path: Path) -> bool:
     """Whether the file was made; a reader sees all of it or nothing."""
     if path.exists():
         return False
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32) + "\n")
-    draft.rename(path)
+    with drafted(path) as draft:
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
     return True
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pedalflow.errors import RunFailed, SettingsError
+from pedalflow.whole_files import write_whole
 from pedalflow.workspace import Workspace
 from pipelines import provenance
 from pipelines.kubeflow.api_calls import Kubeflow, Version
@@ -110,11 +111,8 @@ def key_of(version: Version, arguments: Mapping[str, Any], pipeline_root: str = 
 
 def write_arguments(arguments: Mapping[str, Any], file: Path) -> None:
     """Write them as JSON, whole or not at all. Raises SettingsError where the file cannot be written."""
-    draft = file.with_name(f".{file.name}.draft")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(arguments, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        draft.replace(file)
+        write_whole(file, json.dumps(arguments, indent=1, sort_keys=True) + "\n")
     except OSError as error:
         raise SettingsError(
             f"the arguments cannot be written: {error}; name another --arguments-file"

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pedalflow.whole_files import drafted
 from triggers.errors import LaunchStopped
 from triggers.launchers.launcher import Seen, State
 
@@ -106,13 +107,11 @@ def folder_of(runs: Path, key: str) -> RunFolder:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a file: a reader sees the old content or the new, never half of it."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
+    """Replace a file, synced: a reader sees the old content or the new, never half of it."""
+    with drafted(path) as draft, draft.open("w", encoding="utf-8") as file:
         json.dump(content, file, indent=1, ensure_ascii=False, default=str)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -1,11 +1,14 @@
-"""Files that are written whole: made with their folders, replaced at once, by several processes if need be."""
+"""Files that are written whole: made with their folders, replaced at once, by several threads and processes if need be."""
 
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pedalflow.whole_files import write_whole
+import pytest
+
+from pedalflow.whole_files import drafted, write_whole
 
 
 def write_many(path: Path, letter: str) -> None:
@@ -19,6 +22,41 @@ def test_the_folders_above_are_made_and_nothing_else_is_left(tmp_path: Path) -> 
     write_whole(path, "second ü")
     assert path.read_text(encoding="utf-8") == "second ü"
     assert [file.name for file in path.parent.iterdir()] == ["note.json"]
+
+
+def test_bytes_stay_as_they_are(tmp_path: Path) -> None:
+    write_whole(tmp_path / "note", b"\r\n\xff")
+    assert (tmp_path / "note").read_bytes() == b"\r\n\xff"
+
+
+def test_threads_of_a_process_may_write_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda letter: write_many(path, letter), "abcd"))
+    assert path.read_text(encoding="utf-8") in {letter * 1000 for letter in "abcd"}
+    assert [file.name for file in tmp_path.iterdir()] == ["note"]
+
+
+def test_two_drafts_of_one_file_are_two_files_and_the_last_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    with drafted(path) as first:
+        first.write_text("first", encoding="utf-8")
+        with drafted(path) as second:
+            second.write_text("second", encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == "second"
+    assert path.read_text(encoding="utf-8") == "first"
+
+
+def test_what_was_there_stays_where_the_new_content_fails(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    write_whole(path, "old")
+    with pytest.raises(KeyboardInterrupt), drafted(path) as draft:
+        draft.write_text("half", encoding="utf-8")
+        raise KeyboardInterrupt
+    with drafted(path):
+        """Writes nothing."""
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["note"]
 
 
 def test_two_processes_may_write_the_same_file_and_a_reader_sees_one_of_them(tmp_path: Path) -> None:

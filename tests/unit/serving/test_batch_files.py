@@ -22,7 +22,7 @@ from pedalflow.errors import DataMissing, DataRefused, SettingsError
 from pedalflow.progress import Progress
 from serving import batch, collected_command, predict_command
 from serving.batch import BatchSummary, BatchWish, numbered, predict_file
-from serving.batch_files import drafted
+from serving.batch_files import output_draft
 from serving.errors import ModelFailed
 from serving.scoring.errors import ModelBroken
 from serving.served import Served, load_served
@@ -343,13 +343,6 @@ def test_kept_and_kept_out_rows_need_two_files_however_their_paths_are_written(t
         collected_command.main(given)
 
 
-def test_two_processes_do_not_share_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with drafted(tmp_path / "out.csv") as first:
-        monkeypatch.setattr("serving.batch_files.os.getpid", lambda: 1)
-        with drafted(tmp_path / "out.csv") as second:
-            assert first != second
-
-
 def test_an_output_that_was_there_stays_when_the_new_one_fails(served: Served, tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("old", encoding="utf-8")
     rows = sample_rows(3)
@@ -360,7 +353,7 @@ def test_an_output_that_was_there_stays_when_the_new_one_fails(served: Served, t
 
 
 def test_a_draft_is_gone_whatever_ends_the_work(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), drafted(tmp_path / "out.csv") as draft:
+    with pytest.raises(KeyboardInterrupt), output_draft(tmp_path / "out.csv") as draft:
         draft.write_text("half", encoding="utf-8")
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
