@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("bikeshare")
@@ -38,7 +39,10 @@ class MemberDense(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("bikeshare")
 class MemberEmbedding(keras.layers.Layer):
-    """One table for each member: codes [batch, 1], clipped to the table -> [members, batch, length]."""
+    """One table for each member: codes [batch, 1], clipped to the table -> [members, batch, length].
+
+    Training multiplies by indicators, whose gradient TensorFlow adds up in the same order each time; answering looks the same rows up.
+    """
 
     def __init__(self, members: int, size: int, length: int, scale: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -50,9 +54,11 @@ class MemberEmbedding(keras.layers.Layer):
             initializer=keras.initializers.RandomNormal(stddev=self.scale) if self.scale else "zeros",
         )
 
-    def call(self, codes: Any) -> Any:
-        indicators = keras.ops.one_hot(keras.ops.clip(codes[:, 0], 0, self.size - 1), self.size)
-        return keras.ops.matmul(indicators, self.table)
+    def call(self, codes: Any, training: bool = False) -> Any:
+        known = keras.ops.clip(keras.ops.squeeze(codes, -1), 0, self.size - 1)
+        if training:
+            return keras.ops.matmul(keras.ops.one_hot(known, self.size), self.table)
+        return tf.gather(self.table, known, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         shape = {"members": self.members, "size": self.size, "length": self.length, "scale": self.scale}
@@ -61,19 +67,18 @@ class MemberEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("bikeshare")
 class Periodic(keras.layers.Layer):
-    """Sines and cosines of learnt frequencies: [members, batch, n] -> [members, batch, n * 2 * frequencies].
+    """Sines and cosines of each member's learnt frequencies: [batch, n] -> [members, batch, n * 2 * frequencies].
 
     Source: Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning", 2022.
     """
 
-    def __init__(self, frequencies: int, scale: float = 0.3, **kwargs: Any) -> None:
+    def __init__(self, members: int, frequencies: int, scale: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.frequencies, self.scale = frequencies, scale
+        self.members, self.frequencies, self.scale = members, frequencies, scale
 
     def build(self, input_shape: tuple[int, ...]) -> None:
-        members, _, numbers = input_shape
         self.frequency = self.add_weight(
-            shape=(members, 1, numbers, self.frequencies),
+            shape=(self.members, 1, input_shape[-1], self.frequencies),
             initializer=keras.initializers.RandomNormal(stddev=self.scale),
         )
 
@@ -84,7 +89,8 @@ class Periodic(keras.layers.Layer):
         return keras.ops.reshape(waves, (members, -1, count * 2 * self.frequencies))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "frequencies": self.frequencies, "scale": self.scale}
+        shape = {"members": self.members, "frequencies": self.frequencies, "scale": self.scale}
+        return {**super().get_config(), **shape}
 
 
 @keras.saving.register_keras_serializable("bikeshare")

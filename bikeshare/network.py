@@ -197,10 +197,9 @@ def _deep(inputs: Mapping[str, Any], clock: list[Any], hyperparameters: Hyperpar
         for wave in (keras.ops.sin, keras.ops.cos)
     ]
     tiled = _for_each_member(keras.ops.concatenate(shared, axis=-1), hyperparameters.members)
-    weather = _for_each_member(
-        keras.ops.concatenate([inputs[name] for name in NUMBERS], axis=-1), hyperparameters.members
-    )
-    parts = [tiled, Periodic(hyperparameters.frequencies, name="periodic_weather")(weather)]
+    weather = keras.ops.concatenate([inputs[name] for name in NUMBERS], axis=-1)
+    periodic = Periodic(hyperparameters.members, hyperparameters.frequencies, name="periodic_weather")
+    parts = [tiled, periodic(weather)]
     for name, size in CATEGORIES.items():
         length = hyperparameters.embedding if name == "hr" else max(1, hyperparameters.embedding // 2)
         layer = MemberEmbedding(hyperparameters.members, size, length, name=f"embed_{name}")
@@ -213,7 +212,7 @@ def _deep(inputs: Mapping[str, Any], clock: list[Any], hyperparameters: Hyperpar
 
 def _for_each_member(tensor: Any, members: int) -> Any:
     """[batch, n] -> [members, batch, n]."""
-    return keras.ops.repeat(keras.ops.expand_dims(tensor, 0), members, axis=0)
+    return keras.ops.tile(keras.ops.expand_dims(tensor, 0), (members, 1, 1))
 
 
 def _dtype(name: str) -> str:
