@@ -228,6 +228,16 @@ def leave_out_cors(own: argparse.Namespace) -> None:
     wrapper.CORS = lambda app: None
 
 
+def look_at_hosts_and_heads_once(own: argparse.Namespace) -> None:
+    """Ask Flask what a `Host` means once for each, and let an ordinary reply leave as it is (`serving.flask_shortcuts`)."""
+    from flask import Flask
+
+    from serving.flask_shortcuts import WholeReply, knowing_hosts
+
+    Flask.create_url_adapter = knowing_hosts(Flask.create_url_adapter)
+    Flask.response_class = WholeReply
+
+
 CHANGES: tuple[Callable[[argparse.Namespace], None], ...] = (
     use_host,
     open_no_control_socket,
@@ -240,6 +250,7 @@ CHANGES: tuple[Callable[[argparse.Namespace], None], ...] = (
     count_who_waits,
     read_json_bodies_as_they_are,
     leave_out_cors,
+    look_at_hosts_and_heads_once,
 )
 
 

@@ -254,7 +254,7 @@ class Predictor:
 
     def _take_feedback(self, feedback: Feedback) -> SeldonMessage:
         puid, labels = parse_feedback(feedback)
-        self._write({"kind": "feedback", "id": puid, "time": _now(), "labels": labels})
+        self._write({"kind": "feedback", "id": puid, "time": datetime.now(timezone.utc), "labels": labels})
         self._telemetry[FEEDBACK].inc()
         reply = SeldonMessage()
         reply.meta.puid = puid
@@ -343,7 +343,7 @@ def _exchange(
     return {
         "kind": "exchange",
         "id": puid,
-        "time": _now(),
+        "time": datetime.now(timezone.utc),
         "release": served.release.name,
         "columns": request.to_lists(),
         "predictions": predictions,
@@ -371,7 +371,3 @@ def _from_upstream(request: Request) -> Outliers:
 
 def _is_list_of(kind: type, values: Any, count: int) -> bool:
     return type(values) is list and len(values) == count and set(map(type, values)) == {kind}
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -13,11 +13,12 @@ import re
 import select
 import selectors
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -206,11 +207,15 @@ class ClientSocket(socket.socket):
 def is_whole(received: bytes) -> bool:
     """Whether this is exactly one request of HTTP/1; False also where that takes more than a look at its length."""
     end = received.find(b"\r\n\r\n")
-    if end < 0:
-        return False
-    framing = _FRAMING.findall(received, 0, end)
+    return end >= 0 and len(received) == end + 4 + _length_of_body(received[:end])
+
+
+@lru_cache(maxsize=64)
+def _length_of_body(head: bytes) -> int:
+    """The bytes that follow this head; more than can come where that takes more than a look. A client's heads are mostly the same."""
+    framing = _FRAMING.findall(head)
     if not framing:
-        return len(received) == end + 4
+        return 0
     (name, value), *others = framing
     plain = not others and name.lower() == b"content-length" and value.isdigit() and len(value) < 10
-    return plain and len(received) == end + 4 + int(value)
+    return int(value) if plain else sys.maxsize

@@ -59,7 +59,10 @@ class Model:
 
     def predict_row(self, row: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """`predict` for a single row by field, without an array for each. Raises ModelBroken."""
-        return _finite(self._one_row().run(row))
+        prediction = self._one_row().run(row)
+        if not math.isfinite(prediction):
+            raise _not_finite(prediction, 0)
+        return np.array([prediction])
 
     def _one_row(self) -> OneRow:
         """This thread's own."""
@@ -76,10 +79,14 @@ def _finite(output: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     predictions = output.astype(np.float64).reshape(-1)
     if not all(map(math.isfinite, predictions.tolist())):
         row = int(np.flatnonzero(~np.isfinite(predictions))[0])
-        raise ModelBroken(
-            f"the model predicts {predictions[row]} for row {row}, which is no finite number; it needs training anew"
-        )
+        raise _not_finite(predictions[row], row)
     return predictions
+
+
+def _not_finite(prediction: float, row: int) -> ModelBroken:
+    return ModelBroken(
+        f"the model predicts {prediction} for row {row}, which is no finite number; it needs training anew"
+    )
 
 
 def _session(path: Path, *, one_row_of: str = "") -> Any:

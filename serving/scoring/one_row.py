@@ -37,10 +37,9 @@ class OneRow:
             self._memory.append((names, values.reshape(-1)))
         self._bound.bind_output(output, "cpu")
 
-    def run(self, row: Mapping[str, float]) -> npt.NDArray[Any]:
-        """What the graph says of the row, as an array of its own."""
+    def run(self, row: Mapping[str, float]) -> float:
+        """What the graph says of the row."""
         for names, values in self._memory:
             values[:] = [row[name] for name in names]
         self._session.run_with_iobinding(self._bound)
-        output: npt.NDArray[Any] = self._bound.copy_outputs_to_cpu()[0]
-        return output
+        return float(self._bound.copy_outputs_to_cpu()[0].item())

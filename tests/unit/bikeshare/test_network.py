@@ -21,6 +21,7 @@ import onnxruntime
 import tensorflow as tf
 import tf2onnx
 
+from bikeshare.layers import MemberEmbedding
 from bikeshare.network import (
     CATEGORIES,
     FEATURES,
@@ -239,3 +240,12 @@ def print_weights() -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def test_a_table_gives_the_same_bits_in_training_and_in_answering_and_clips_unknown_codes() -> None:
+    table = MemberEmbedding(members=3, size=5, length=4)
+    codes = tf.constant([[0], [4], [2], [5], [70], [-1]], tf.int64)
+    trained, answered = (table(codes, training=training).numpy() for training in (True, False))
+    assert trained.tobytes() == answered.tobytes()
+    weights = table.table.numpy()
+    assert np.array_equal(answered, weights[:, [0, 4, 2, 4, 4, 0]])
