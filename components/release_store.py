@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from pedalflow.release import Release, open_release
+from pedalflow.whole_files import drafted_folder, give_name
 
 
 def push_release(release: Release, releases: Path) -> Path:
@@ -15,10 +15,9 @@ def push_release(release: Release, releases: Path) -> Path:
     if target.is_dir():
         open_release(target, release.name)
         return target
-    releases.mkdir(parents=True, exist_ok=True)
-    draft = releases / f".{release.name}.{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(release.folder, draft)
-    open_release(draft, release.name)
-    draft.rename(target)
+    with drafted_folder(releases) as draft:
+        shutil.copytree(release.folder, draft)
+        open_release(draft, release.name)
+        if not give_name(draft, target):  # somebody else pushed it meanwhile
+            open_release(target, release.name)
     return target

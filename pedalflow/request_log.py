@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -81,13 +82,17 @@ def segments(serving: Path) -> list[Path]:
 
 
 def _lines_with(needle: bytes, paths: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:
-    """The whole lines that hold `needle`; a last line that is still being written is left out."""
+    """The whole lines that hold `needle`; a last line that is still being written is left out.
+
+    A segment may get its final name meanwhile, or be removed if nothing was written to it.
+    """
     for path in paths:
-        opened = path if path.exists() else path.with_name(path.name.removesuffix(_OPEN))
-        with opened.open("rb") as file:
-            for line in file:
-                if needle in line and line.endswith(b"\n"):
-                    yield opened, line
+        for name in (path.name, path.name.removesuffix(_OPEN)):
+            with suppress(FileNotFoundError), path.with_name(name).open("rb") as file:
+                for line in file:
+                    if needle in line and line.endswith(b"\n"):
+                        yield path.with_name(name), line
+                break
 
 
 def _content(path: Path, line: bytes) -> dict[str, Any]:

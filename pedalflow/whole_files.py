@@ -1,8 +1,9 @@
-"""Files that somebody reads while they are written anew: a reader sees the old content or the new, never half of it."""
+"""Files and folders that somebody reads while they are written: a reader sees the old content or the new, never half of it."""
 
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,3 +33,25 @@ def write_whole(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with drafted(path) as draft:
         draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def drafted_folder(place: Path) -> Iterator[Path]:
+    """A name in `place`, which is made, for a folder in the making; what has not been given its name by `give_name` is gone after it."""
+    place.mkdir(parents=True, exist_ok=True)
+    draft = place / f".{secrets.token_hex(6)}.draft"
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def give_name(draft: Path, path: Path) -> bool:
+    """Give a folder its name, at once; False where another has it already, which stays."""
+    try:
+        draft.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
+        return False
+    return True

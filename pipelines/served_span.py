@@ -20,7 +20,7 @@ from pedalflow.workspace import Workspace
 from pipelines.provenance import REPOSITORY
 
 SERVING = "serving"
-PATIENCE_S = 20.0  # the servers' own time to stop
+PATIENCE_S = 60.0  # the servers' own time to stop
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,11 @@ def _run(command: list[str], *, verbose: bool) -> None:
         code = child.wait()
     except BaseException:
         child.send_signal(signal.SIGTERM)
-        child.wait(PATIENCE_S)
+        try:
+            child.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
         raise
     if code != 0:
         raise ServingFailed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from pedalflow.release import MANIFEST, MODEL_CARD, ONNX_MODEL, open_release, seal
+from pedalflow.whole_files import drafted_folder, give_name
 from pipelines.parameters import with_values
 
 REPEATED_ROWS = 20
@@ -54,20 +54,14 @@ def bad_release(folder: Path, into: Path) -> Path:
     Its facts and its model card say that it is staged.
     """
     original = open_release(folder)
-    into.mkdir(parents=True, exist_ok=True)
-    draft = into / f".staged.{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(original.folder, draft, ignore=shutil.ignore_patterns(MANIFEST))
     said = f"Staged on purpose: it answers {FACTOR:g} times what {original.name} answers."
-    onnx.save(_scaled(onnx.load(draft / ONNX_MODEL)), draft / ONNX_MODEL)
-    with (draft / MODEL_CARD).open("a", encoding="utf-8") as card:
-        card.write(f"\n{said}\n")
-    release = seal(draft, {**original.facts, "staged": said})
-    target = into / release.name
-    if target.is_dir():
-        shutil.rmtree(draft)
-    else:
-        draft.rename(target)
+    with drafted_folder(into) as draft:
+        shutil.copytree(original.folder, draft, ignore=shutil.ignore_patterns(MANIFEST))
+        onnx.save(_scaled(onnx.load(draft / ONNX_MODEL)), draft / ONNX_MODEL)
+        with (draft / MODEL_CARD).open("a", encoding="utf-8") as card:
+            card.write(f"\n{said}\n")
+        target = into / seal(draft, {**original.facts, "staged": said}).name
+        give_name(draft, target)
     return target
 
 

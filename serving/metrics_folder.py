@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -31,5 +32,10 @@ def share_metrics_folder() -> None:
 def _sweep(place: Path) -> None:
     for folder in place.glob(f"{_PREFIX}*-*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdecimal() and not Path("/proc", owner).exists() and folder.stat().st_uid == os.getuid():
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another server that starts was faster
+            if (
+                owner.isdecimal()
+                and not Path("/proc", owner).exists()
+                and folder.stat().st_uid == os.getuid()
+            ):
+                shutil.rmtree(folder, ignore_errors=True)

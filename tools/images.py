@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -186,7 +187,7 @@ def write_pushed(pushed: dict[str, str], file: Path) -> None:
     """Add the images' names with their digests to `file`, which may hold those of other images."""
     known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.draft")
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(6)}.draft")
     draft.write_text(json.dumps({**known, **pushed}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     draft.replace(file)
 

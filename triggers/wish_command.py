@@ -22,7 +22,7 @@ from triggers.launchers import launcher
 from triggers.private_files import running_service
 from triggers.records import OVER, Phase
 
-DECIDED_WITHIN_S, LOOK_S, TIMEOUT_S = 5.0, 0.2, 10.0
+DECIDED_WITHIN_S, LOOK_S, TIMEOUT_S = 30.0, 0.2, 30.0
 RUN_LOOK_S = 1.0
 _OVER = frozenset(phase.value for phase in OVER)
 # What a run came to that was waited for, where that is no success.

@@ -51,9 +51,9 @@ def writing(workspace: Workspace, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator
 
     The lock is the kernel's, so it ends with the process that holds it. Raises RunFailed after `timeout_s`.
     """
-    make_ready(workspace)
     busy = f"another process has been adding data to {workspace.spans} for {timeout_s:.0f} s; try again later"
     with exclusive(workspace.spans / _LOCK, busy, timeout_s):
+        make_ready(workspace)
         _sweep(workspace)
         yield
 

@@ -181,13 +181,15 @@ def end_left_over(places: Places, name: str) -> None:
     except (FileNotFoundError, ValueError):
         return
     if _is_ours(places, pid):
-        os.kill(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOPS_WITHIN_S
         while _is_ours(places, pid) and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY_S)
     if _is_ours(places, pid):
-        os.killpg(pid, signal.SIGKILL)
-    places.id_of(name).unlink()
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    places.id_of(name).unlink(missing_ok=True)
 
 
 def _is_ours(places: Places, pid: int) -> bool:

@@ -21,7 +21,7 @@ from pipelines.loop.story import Doing, Moment, Story, due, speed
 
 TRIES, TRY_AGAIN_S = 10, 0.5
 MOST_BEHIND = 72  # labels that the detectors may be behind, before the replay waits for them
-WAITS_S, LOOK_EVERY_S = 20.0, 0.05
+WAITS_S, LOOK_EVERY_S = 60.0, 0.05
 DAY = 24
 ENDS_WITHIN_S = 240.0
 

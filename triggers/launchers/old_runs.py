@@ -27,7 +27,14 @@ def forget_old(runs: Path, keep_days: float) -> None:
 
 
 def _last_change(path: Path) -> float:
-    return max((entry.lstat().st_mtime for entry in path.iterdir()), default=path.stat().st_mtime)
+    return max(map(_changed, path.iterdir()), default=path.stat().st_mtime)
+
+
+def _changed(entry: Path) -> float:
+    try:
+        return entry.lstat().st_mtime
+    except FileNotFoundError:  # a draft that took its file's place meanwhile
+        return time.time()
 
 
 def _remove(folder: RunFolder) -> None:

@@ -1,4 +1,4 @@
-"""Files that are written whole: made with their folders, replaced at once, by several threads and processes if need be."""
+"""Files and folders that are written whole: made with their folders, replaced at once, by several threads and processes if need be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pedalflow.whole_files import drafted, write_whole
+from pedalflow.whole_files import drafted, drafted_folder, give_name, write_whole
 
 
 def write_many(path: Path, letter: str) -> None:
@@ -57,6 +57,25 @@ def test_what_was_there_stays_where_the_new_content_fails(tmp_path: Path) -> Non
         """Writes nothing."""
     assert path.read_text(encoding="utf-8") == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["note"]
+
+
+def test_a_folder_is_seen_when_it_is_whole_and_the_first_of_a_name_stays(tmp_path: Path) -> None:
+    for content, first in (("one", True), ("two", False)):
+        with drafted_folder(tmp_path / "place") as draft:
+            draft.mkdir()
+            write_whole(draft / "note", content)
+            assert give_name(draft, tmp_path / "place" / "named") is first
+    assert (tmp_path / "place" / "named" / "note").read_text(encoding="utf-8") == "one"
+    assert [path.name for path in (tmp_path / "place").iterdir()] == ["named"]
+
+
+def test_a_folder_that_is_not_finished_is_gone_and_one_that_cannot_be_named_says_so(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), drafted_folder(tmp_path / "place") as draft:
+        write_whole(draft / "note", "half")
+        raise KeyboardInterrupt
+    with drafted_folder(tmp_path / "place") as draft, pytest.raises(FileNotFoundError):
+        give_name(draft, tmp_path / "place" / "named")
+    assert list((tmp_path / "place").iterdir()) == []
 
 
 def test_two_processes_may_write_the_same_file_and_a_reader_sees_one_of_them(tmp_path: Path) -> None:
