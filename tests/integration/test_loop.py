@@ -74,7 +74,7 @@ def played(whole_project: Project, tmp_path_factory: pytest.TempPathFactory) -> 
     try:
         wait_for_hours(workspace, 300, first)
         first.send_signal(signal.SIGTERM)  # as Ctrl-C, which a job in the background ignores
-        interrupted = first.wait(120)
+        interrupted = first.wait(240)
     finally:
         first.kill()
         first.wait()

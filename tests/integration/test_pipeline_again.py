@@ -80,8 +80,8 @@ def test_run_again_changes_neither_registry_nor_record(first: Trained, again: Tr
     assert kept == first.record
 
 
-def test_run_again_takes_less_than_a_second_after_import(again: Trained) -> None:
-    assert sum(timing.wall_s for timing in again.record.timings) < 1.0
+def test_run_again_takes_less_than_a_cpu_second_after_import(again: Trained) -> None:
+    assert sum(timing.cpu_s for timing in again.record.timings) < 1.0
 
 
 def test_fresh_workspace_and_process_give_the_same_release_to_the_byte(first: Trained, loop: Loop) -> None:

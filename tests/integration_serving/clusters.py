@@ -64,6 +64,9 @@ class World:
         self.cluster.at_call = at_call
         process.start()
         process.join(60)
+        if process.is_alive():
+            process.kill()
+            process.join()
         self.cluster.at_call = lambda _: None
         return process.exitcode
 

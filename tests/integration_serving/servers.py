@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pedalflow.champion import Pointer, write_pointer
 from pedalflow.release import Release
+from serving.supervisor import grpc_answers
 from tests.samples.free_ports import is_free
 from tests.samples.process_groups import group_members
 
@@ -121,8 +122,10 @@ def wrapper(
     ports = free_ports(3)
     with process(wrapper_command(interface, ports, parameters, options), place) as (started, output):
         server = Server(started, ports[0], ports[1], ports[2], output)
-        wait_for(lambda: started.poll() is not None or _healthy(server.http, health))
-        wait_for(lambda: started.poll() is not None or _healthy(server.metrics, "/metrics"))
+        wait_for(lambda: started.poll() is not None or healthy(server.http, health))
+        wait_for(lambda: started.poll() is not None or healthy(server.metrics, "/metrics"))
+        if "--grpc-workers" not in options:  # it loads the release by itself, and may be later than REST
+            wait_for(lambda: started.poll() is not None or grpc_answers(f"{HOST}:{server.grpc}"))
         assert started.poll() is None, server.said()
         yield server
 
@@ -159,7 +162,8 @@ def end_group(started: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         started.kill()
     for pid in group_members(started.pid):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.kill(pid, signal.SIGKILL)
     started.wait()
 
 
@@ -182,7 +186,7 @@ def wait_for(condition: Any, seconds: float = START_S, every_s: float = 0.05) ->
         time.sleep(every_s)
 
 
-def _healthy(port: int, path: str) -> bool:
+def healthy(port: int, path: str) -> bool:
     try:
         return request(port, "GET", path).code == 200
     except (OSError, http.client.HTTPException):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pedalflow.release import Release
 from tests.integration_serving.event_servers import event_server
-from tests.integration_serving.servers import ROOT, point_to
+from tests.integration_serving.servers import ROOT, point_to, wait_for
 from tests.samples import event_messages as messages
 from tests.samples.small_release import sample_rows
 
@@ -62,8 +62,7 @@ def test_a_new_release_is_taken_up_without_a_restart(
     with event_server(tmp_path / "state", champion, "--poll-s", "0.05") as server:
         assert server.json("/readyz") == {"release": release.name}
         point_to(champion, doubled)
-        while server.json("/readyz") != {"release": doubled.name}:
-            assert server.process.poll() is None
+        wait_for(lambda: server.json("/readyz") == {"release": doubled.name})
         assert server.post(messages.request("a", sample_rows(1))) == 202
         assert server.json("/drift")["release"] == doubled.name
 

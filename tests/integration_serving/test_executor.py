@@ -42,7 +42,7 @@ def stand_in(place: Path, **settings: str) -> Iterator[Running]:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
     command = [sys.executable, "-m", "serving.executor_stand_in", f"--port={port}", *options]
     with servers.process(command, place) as (process, output):
-        servers.wait_for(lambda: process.poll() is not None or servers._healthy(port, "/live"))
+        servers.wait_for(lambda: process.poll() is not None or servers.healthy(port, "/live"))
         assert process.poll() is None, output.read_text(encoding="utf-8")
         yield Running(port)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pedalflow.release import Release
 from tests.integration_serving.event_servers import event_server
+from tests.integration_serving.servers import wait_for
 from tests.samples import event_messages as messages
 from tests.samples.recording_server import RecordingServer, recording_server
 
@@ -30,8 +31,7 @@ def test_killed_between_sending_and_forgetting_the_event_goes_out_again_with_the
         with event_server(tmp_path, release.folder, *options) as server:
             assert {server.post(message) for message in flagged} == {202}
             broker.wait_for(6)
-            while "pedalflow_outbox_depth 0.0" not in server.text("/metrics"):
-                assert server.process.poll() is None
+            wait_for(lambda: "pedalflow_outbox_depth 0.0" in server.text("/metrics"))
             emitted = [event["headers"]["Ce-Id"] for event in reversed(server.json("/events"))]
     counts = Counter(ids(broker))
     assert sorted(counts) == sorted(emitted) and len(emitted) == 5
@@ -48,7 +48,6 @@ def test_a_broker_that_comes_late_gets_every_event_once(tmp_path: Path, release:
         assert "pedalflow_outbox_depth 5.0" in server.text("/metrics")
         with recording_server(port=port) as broker:
             broker.wait_for(5)
-            while "pedalflow_outbox_depth 0.0" not in server.text("/metrics"):
-                assert server.process.poll() is None
+            wait_for(lambda: "pedalflow_outbox_depth 0.0" in server.text("/metrics"))
             emitted = [event["headers"]["Ce-Id"] for event in reversed(server.json("/events"))]
         assert ids(broker) == emitted

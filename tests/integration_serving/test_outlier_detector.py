@@ -51,7 +51,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iter
 
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
-    parameters = {"release": str(release.folder)}
+    parameters = {"release": str(release.folder), "time_limit_s": 20.0}
     with servers.wrapper(tmp_path_factory.mktemp("explainer"), parameters, EXPLAINER, ONE_PROCESS) as server:
         yield server
 

@@ -228,18 +228,11 @@ def test_a_killed_worker_loses_no_answered_request(tmp_path: Path, release: Rele
         worker = int(segment.name.split("-")[2])
         os.kill(worker, signal.SIGKILL)
         servers.wait_for(lambda: worker not in server.processes() and len(server.processes()) >= len(before))
-        servers.wait_for(lambda: _answers(server))
+        servers.wait_for(lambda: servers.healthy(server.http, "/v2/health/ready"))
 
         assert answered == [line["id"] for line in read_segments(tmp_path / LOG)][:50]
         assert not segment.exists()  # the worker that took its place has closed it
         assert server.metric("pedalflow_release_info") == 1
-
-
-def _answers(server: Server) -> bool:
-    try:
-        return server.get("/v2/health/ready").code == 200
-    except OSError:
-        return False
 
 
 def test_sigterm_leaves_no_process_and_no_folder_of_metrics(tmp_path: Path, release: Release) -> None:
@@ -299,7 +292,7 @@ def test_seldons_own_command_serves_it_too(tmp_path: Path, release: Release) -> 
     command = servers.wrapper_command(servers.PREDICTOR, ports, {"release": str(release.folder)})
     seldons = [command[0], "-m", "seldon_core.microservice", command[3], *command[6:]]
     with servers.process(seldons, tmp_path) as (started, output):
-        servers.wait_for(lambda: started.poll() is not None or servers._healthy(ports[0], "/health/ping"))
+        servers.wait_for(lambda: started.poll() is not None or servers.healthy(ports[0], "/health/ping"))
         assert started.poll() is None, output.read_text()
         server = Server(started, ports[0], ports[1], ports[2], output)
 

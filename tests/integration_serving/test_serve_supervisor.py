@@ -115,7 +115,7 @@ def test_parts_are_ready_when_their_probes_pass_and_gone_when_the_block_ends(tmp
     parts = edge_and("behind", ANSWERS)
     with supervised(parts, tmp_path, tmp_path, print) as running:
         running.wait_until_ready(30)
-        assert all(http_answers(entry.address) for entry in parts)
+        assert eventually(lambda: all(http_answers(entry.address) for entry in parts))
         pids = running.pids
         helpers = [helper_of(tmp_path / f"{entry.name}.log") for entry in parts]
     assert set(pids) == {"edge", "behind"}
@@ -309,7 +309,7 @@ def test_a_grpc_server_is_known_by_its_first_frame() -> None:
     server = grpc.server(ThreadPoolExecutor(1))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    assert grpc_answers(f"127.0.0.1:{port}")
+    assert eventually(lambda: grpc_answers(f"127.0.0.1:{port}"))
     server.stop(None).wait()
     assert not grpc_answers(f"127.0.0.1:{port}")
     with recording_server() as plain:

@@ -82,6 +82,6 @@ def test_promtool_finds_nothing_wrong_with_our_metrics(here: Monitored, job: str
     targets = here.prometheus.get("/api/v1/targets").json()["data"]["activeTargets"]
     address = next(target["scrapeUrl"] for target in targets if target["labels"]["job"] == job)
     checked = subprocess.run(
-        ["promtool", "check", "metrics"], input=httpx.get(address).content, capture_output=True
+        ["promtool", "check", "metrics"], input=httpx.get(address, timeout=30).content, capture_output=True
     )
     assert (checked.returncode, checked.stderr.decode()) == (0, "")

@@ -78,7 +78,10 @@ def _started(folder: Path, settings: Path, database: str) -> Iterator[str]:
 def test_it_starts_and_is_ready(where: str, tmp_path: Path, database: str) -> None:
     """Its probes are well, its sources are those that have a secret, and what it takes in lies in PostgreSQL."""
     probes = container_of(DEPLOYMENT, "triggers")
-    with _started(tmp_path, SETTINGS[where], database) as address, httpx.Client(base_url=address) as client:
+    with (
+        _started(tmp_path, SETTINGS[where], database) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
         wait_for(lambda: client.get(probes["readinessProbe"]["httpGet"]["path"]).status_code == 200)
         assert client.get(probes["livenessProbe"]["httpGet"]["path"]).status_code == 200
         closed = {

@@ -22,7 +22,7 @@ from tools.manifest_rules.rendering import ROOT
 from tools.manifest_rules.seldon import nodes
 
 PYTHON = ROOT / ".venv" / "serving" / "bin" / "python"
-_START_S = 60.0
+_START_S = 180.0
 _GRACE_S = 30.0  # less than terminationGracePeriodSeconds and preStop leave
 
 
@@ -35,7 +35,7 @@ class Started:
     def get(self, port: str, path: str) -> tuple[int, str]:
         """Status and body of a GET."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=5) as reply:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=30) as reply:
                 return reply.status, reply.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -103,11 +103,10 @@ def _wait(process: subprocess.Popen[bytes], running: Started, probe: Body, log: 
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text(encoding="utf-8")
-        try:
+        with contextlib.suppress(OSError):
             if running.get(probe["port"], probe["path"])[0] == 200:
                 return
-        except OSError:
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise AssertionError(log.read_text(encoding="utf-8"))
 
 

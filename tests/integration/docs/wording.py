@@ -46,6 +46,10 @@ _SMALLER = (
     # The environments are those of another checkout, which is the one thing that it finds wrong.
     (r"^( *)pedalflow doctor\b", r"\1{{ pedalflow doctor || [ $? = 1 ]; }}"),
     (r"^( *)(pedalflow rehearse )(?!.*--help)", r"\1once \2"),
+    (
+        r"(pedalflow [^#\n]*\bserve\b[^#\n]*--seconds )\d+",
+        r"\g<1>1800",
+    ),  # the blocks after it speak to it, however slow
 )
 _PLACEHOLDERS = (
     (r"(?<=pedalflow rollout )r-[\w…]+(?![\w…])(?! --cluster)", "$(another_release)"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -100,7 +101,9 @@ class DocsWorld:
 
     def begin(self) -> None:
         """Put everything back to what a page begins with."""
-        for folder in (self.project, self.out, self.place / "terminals", self.place / "site"):
+        if self.project.exists():  # a run that outlives its service by design may still write there
+            self.project.rename(self.place / f"gone-{secrets.token_hex(4)}")
+        for folder in (*self.place.glob("gone-*"), self.out, self.place / "terminals", self.place / "site"):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.kept, self.project, symlinks=True)
         _git(self.project, "push", "--quiet", "--force", "origin", "HEAD:main")

@@ -17,8 +17,8 @@ class Library:
         raise KeyboardInterrupt
 silence(verbose={verbose})
 library = Library()
-del library
 try:
+    del library
     time.sleep(10)
 except KeyboardInterrupt:
     print("stopped", end="")

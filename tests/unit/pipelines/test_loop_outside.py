@@ -243,9 +243,14 @@ def test_what_a_killed_loop_left_is_ended_before_the_next_is_started_and_a_stran
 ) -> None:
     places = Places(Workspace(tmp_path), tmp_path, tmp_path, 9000)
     code = "print('{}', flush=True); import time; time.sleep(600)"
-    left = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], start_new_session=True)
+    begun = [sys.executable, "-c", code, str(tmp_path)]
+    left = subprocess.Popen(begun, start_new_session=True, stdout=subprocess.PIPE)
     strange = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     try:
+        assert (
+            left.stdout is not None and left.stdout.readline() == b"{}\n"
+        )  # its command line can be read by now
+        left.stdout.close()
         places.id_of("child").write_text(str(left.pid), encoding="ascii")
         reaper = threading.Thread(target=left.wait)
         reaper.start()

@@ -258,7 +258,8 @@ def test_the_thread_finds_a_removed_segment_too(tmp_path: Path, monkeypatch: pyt
     found = threading.Event()
     writer = SegmentWriter(tmp_path / "log", 10**9, 0.01)
     monkeypatch.setattr(segments.logger, "warning", lambda *_: found.set())
-    shutil.rmtree(tmp_path / "log")
+    (tmp_path / "log").rename(tmp_path / "gone")  # at once: the thread may begin a new segment at any moment
+    shutil.rmtree(tmp_path / "gone")
     assert found.wait(10)
     writer.append({"number": 1})
     writer.close()
