@@ -45,6 +45,21 @@ def test_copy_that_was_damaged_is_told_and_not_served(release: Release, tmp_path
         push_release(release, tmp_path / "releases")
 
 
+def test_of_two_that_push_the_same_release_at_once_both_find_it_there(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, releases = shutil.copytree, tmp_path / "releases"
+
+    def slowly(source: Path, target: Path) -> None:
+        whole(source, target)
+        monkeypatch.undo()
+        push_release(release, releases)  # somebody else, meanwhile
+
+    monkeypatch.setattr(shutil, "copytree", slowly)
+    assert push_release(release, releases) == releases / release.name
+    assert names(releases) == [release.name]
+
+
 def test_push_that_dies_half_way_leaves_nothing_under_the_name(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +73,7 @@ def test_push_that_dies_half_way_leaves_nothing_under_the_name(
     monkeypatch.setattr(shutil, "copytree", half)
     with pytest.raises(KeyboardInterrupt):
         push_release(release, tmp_path / "releases")
-    assert not (tmp_path / "releases" / release.name).exists()
+    assert names(tmp_path / "releases") == []
     monkeypatch.undo()
     push_release(release, tmp_path / "releases")
     assert names(tmp_path / "releases") == [release.name]

@@ -90,6 +90,15 @@ def test_a_segment_that_is_closed_while_it_is_looked_for_is_read_by_its_new_name
     assert found(tmp_path).release == "r-1"
 
 
+def test_an_empty_segment_that_is_removed_while_it_is_looked_for_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed = tmp_path / "requests" / "requests-2-1.jsonl.open"
+    listed = [removed, write(tmp_path / "requests" / "requests-1-1.jsonl", EXCHANGE)]
+    monkeypatch.setattr("pedalflow.request_log.segments", lambda serving: listed)
+    assert found(tmp_path).release == "r-1"
+
+
 def test_ids_are_found_by_their_beginning_each_once(tmp_path: Path) -> None:
     lines = [{**EXCHANGE, "id": name} for name in ("loop-1", "loop-2", "loop-2", "bück-3", "loop-4")]
     write(tmp_path / "requests" / "requests-1-1.jsonl", *lines)

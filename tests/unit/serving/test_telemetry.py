@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from serving import telemetry
+from serving import metrics_folder, telemetry
 from serving.metrics_folder import FOLDER, share_metrics_folder
 from serving.telemetry import METRICS, OUTLIERS, REQUESTS, ROWS, Telemetry, all_processes, outlier_kind
 
@@ -66,6 +66,20 @@ def test_a_folder_that_is_named_already_is_kept(monkeypatch: pytest.MonkeyPatch,
     share_metrics_folder()
 
     assert os.environ[FOLDER] == str(tmp_path)
+
+
+def test_what_killed_servers_left_is_removed_whoever_is_faster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    left, own = tmp_path / f"pedalflow-metrics-{ended.pid}-a", tmp_path / f"pedalflow-metrics-{os.getpid()}-b"
+    for folder in (left, own):
+        folder.mkdir()
+    swept = tmp_path / f"pedalflow-metrics-{ended.pid}-c"  # another server removed it after it was listed
+    monkeypatch.setattr(Path, "glob", lambda place, pattern: iter([swept, left, own]))
+    metrics_folder._sweep(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [own.name]
 
 
 def test_a_killed_process_stays_counted_but_serves_no_more(
