@@ -22,7 +22,7 @@ from triggers.launchers import launcher
 from triggers.private_files import running_service
 from triggers.records import OVER, Phase
 
-DECIDED_WITHIN_S, LOOK_S, TIMEOUT_S = 30.0, 0.2, 30.0
+USUALLY_WITHIN_S, DECIDED_WITHIN_S, LOOK_S, TIMEOUT_S = 2.0, 30.0, 0.2, 30.0
 RUN_LOOK_S = 1.0
 _OVER = frozenset(phase.value for phase in OVER)
 # What a run came to that was waited for, where that is no success.
@@ -51,7 +51,7 @@ def fire(arguments: argparse.Namespace) -> int:
     """
     progress = Progress(sys.stderr)
     with _client(_spot(arguments)) as client:
-        event = _decided(client, _send(client, "retrain", arguments.reason))
+        event = _decided(client, _send(client, "retrain", arguments.reason), progress)
         run = _ended(client, event["run"], progress) if arguments.wait and event["run"] else None
     _tell(event, run, as_json=arguments.json)
     if run is not None:
@@ -67,7 +67,7 @@ def pause_or_resume(arguments: argparse.Namespace) -> int:
         SettingsError: the token is missing or not the service's.
     """
     with _client(_spot(arguments)) as client:
-        event = _decided(client, _send(client, arguments.action, arguments.reason))
+        event = _decided(client, _send(client, arguments.action, arguments.reason), Progress(sys.stderr))
     _tell(event, None, as_json=arguments.json)
     return 0
 
@@ -109,9 +109,18 @@ def _send(client: httpx.Client, wish: str, reason: str) -> str:
     return str(answer["events"][0]["id"])
 
 
-def _decided(client: httpx.Client, id: str) -> dict[str, Any]:
+def _decided(client: httpx.Client, id: str, progress: Progress) -> dict[str, Any]:
     """The event with its decision, or without where that takes longer than people wait."""
-    until = time.monotonic() + DECIDED_WITHIN_S
+    event = _looked_at(client, id, USUALLY_WITHIN_S)
+    if event["outcome"]:
+        return event
+    with progress.step("waiting for the decision"):
+        return _looked_at(client, id, DECIDED_WITHIN_S)
+
+
+def _looked_at(client: httpx.Client, id: str, within_s: float) -> dict[str, Any]:
+    """The event as soon as it is decided, and as it is after `within_s`."""
+    until = time.monotonic() + within_s
     while True:
         event = _asked(lambda: client.get(f"/api/events/{id}"))
         if event["outcome"] or time.monotonic() > until:
