@@ -51,10 +51,11 @@ class Story:
         pauses: the day from which on no run starts, because a release of its could not be tried before the year is over (None: never).
         staged: the faults that are staged, by act: the day, and how many days the month's own file is late for it.
         rollout_percent: the canary's share of the requests,
-        bad_percent: and that of the staged one, which is smaller, because it is meant to do harm.
+        bad_percent: and that of the staged one, which is meant to do harm.
         rollout_patience_s: seconds by the wall clock that a rollout waits for labels.
         policy: numbers of the triggers' policy in seconds, by kind of event; all of them count in the time of the data.
-        training_speed: simulated hours a second at most while a run trains,
+        idle_speed: simulated hours a second at most while nothing is at work,
+        training_speed: while a run trains,
         training_days: and the days of the story that a training takes at most, however slow the machine is; then the replay waits for it.
         rollout_speed: simulated hours a second at most while a canary answers,
         rollout_days: for so many days of the story, in which enough labels should be back; then it goes slowly, until the rollout is over.
@@ -68,6 +69,7 @@ class Story:
     bad_percent: int
     rollout_patience_s: float
     policy: Mapping[str, Mapping[str, float]]
+    idle_speed: float
     training_speed: float
     training_days: int
     rollout_speed: float
@@ -98,6 +100,7 @@ FULL = Story(
     bad_percent=20,
     rollout_patience_s=120.0,
     policy=_POLICY,
+    idle_speed=float("inf"),
     training_speed=12.0,
     training_days=3,
     rollout_speed=60.0,
@@ -112,9 +115,11 @@ QUICK = replace(
         Act.BAD_RELEASE: date(2012, 2, 14),
         Act.BAD_PARAMETERS: date(2012, 2, 21),
     },
+    bad_percent=50,  # its labels are back within three days instead of six, which two months can spare
     policy=_QUICK_POLICY,
+    idle_speed=60.0,  # a run that begins a second late begins two days late
     training_speed=6.0,
-    rollout_speed=40.0,
+    rollout_speed=20.0,
 )
 REPAIRED_AFTER = timedelta(days=2)  # the right file of the month whose first one was broken
 
@@ -163,9 +168,9 @@ class Doing(str, Enum):
 def speed(story: Story, wished: float | None, doing: Doing, days: float) -> float:
     """Simulated hours a second at most, when `doing` has gone on for `days` of the story; 0 means to wait until it is over.
 
-    Infinite where nothing is at work and no speed was wished for. A rollout needs requests, so it is never waited for.
+    The story's own where nothing is at work and no speed was wished for. A rollout needs requests, so it is never waited for.
     """
-    most = float("inf") if wished is None else wished
+    most = story.idle_speed if wished is None else wished
     if doing is Doing.TRAINING:
         return 0.0 if days >= story.training_days else min(most, story.training_speed)
     if doing is Doing.ROLLOUT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import date, datetime
 
 import pytest
@@ -54,7 +53,7 @@ def test_a_moment_comes_once_it_is_due_and_one_that_needs_calm_waits_for_it() ->
 @pytest.mark.parametrize(
     ("wished", "doing", "days", "expected"),
     [
-        (None, Doing.IDLE, 0.0, math.inf),
+        (None, Doing.IDLE, 0.0, QUICK.idle_speed),
         (50.0, Doing.IDLE, 400.0, 50.0),
         (None, Doing.TRAINING, 0.0, QUICK.training_speed),
         (1.0, Doing.TRAINING, 0.0, 1.0),
